@@ -1,0 +1,1 @@
+"""lambd: AWS Lambda for your own machines."""

@@ -1,0 +1,1 @@
+"""Clients for the AWS services around Lambda, at their configured endpoints."""

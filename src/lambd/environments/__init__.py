@@ -1,0 +1,1 @@
+"""Execution environments: one sandbox and one Runtime API session each, pooled by deployment."""

@@ -1,0 +1,1 @@
+"""The data plane: one invocation from resolution to report."""

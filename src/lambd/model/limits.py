@@ -1,0 +1,51 @@
+"""Every quota: name, value, unit, source. Nothing else holds a quota number.
+
+Defaults are AWS's (api.md section 15); an operator may raise those in `Limits` by `[limits]` in
+the configuration file. Module constants are part of the protocol and stay as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+# Longest and shortest function timeout, seconds.
+TIMEOUT_MIN_S, TIMEOUT_MAX_S = 1, 900
+# One vCPU's worth of memory, MiB (architecture: CPU share by memory).
+MEMORY_MIB_PER_VCPU = 1769
+# On-demand initialisation phase, seconds (runtime.md section 3).
+INIT_TIMEOUT_S = 10.0
+# Last bytes of the log returned by LogType=Tail.
+LOG_TAIL_BYTES = 4096
+# File descriptors per process, processes and threads per environment.
+OPEN_FILES, PROCESSES = 1024, 1024
+# X-Amz-Client-Context, bytes of base64 text.
+CLIENT_CONTEXT_BYTES = 3583
+# Request line and headers of any HTTP request to the platform, bytes.
+HTTP_HEADER_BYTES = 1 * MIB
+# Presigned download links of GetFunction, seconds.
+CODE_LINK_VALID_S = 600
+# One function log line, bytes: CloudWatch Logs' event limit; longer lines are split.
+LOG_LINE_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Account and host quotas that an operator may change. Bytes unless the name says otherwise."""
+
+    concurrent_executions: int = 1000
+    code_storage_bytes: int = 300 * 1024 * MIB
+    zipped_code_bytes: int = 52_428_800
+    unzipped_code_bytes: int = 262_144_000
+    # Whole CreateFunction or UpdateFunctionCode request.
+    code_request_bytes: int = 70_167_211
+    sync_payload_bytes: int = 6_291_456
+    async_payload_bytes: int = 1_048_576
+    # A response may be this large: 6 MiB and 100 bytes.
+    response_payload_bytes: int = 6_291_556
+    environment_variables_bytes: int = 4096
+    tags_per_resource: int = 50
+    list_page_items: int = 50
+    # Kept log bytes of the whole platform, oldest dropped first.
+    log_storage_bytes: int = 512 * MIB

@@ -1,0 +1,1 @@
+"""The Runtime API that a sandbox talks to: one session per sandbox."""

@@ -1,0 +1,1 @@
+"""Managed runtimes: what a runtime identifier means on this machine."""

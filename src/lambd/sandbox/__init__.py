@@ -1,0 +1,1 @@
+"""Isolation: knows processes, mounts and limits, not functions; trusts nothing inside."""

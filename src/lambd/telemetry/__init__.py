@@ -1,0 +1,1 @@
+"""Logs, metrics and traces; imported from anywhere above, imports only the model."""

@@ -1,0 +1,1 @@
+"""The AWS wire protocol, driven by the vendored service models; knows shapes, not services."""
