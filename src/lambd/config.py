@@ -1,14 +1,29 @@
 """Settings of a platform: one frozen dataclass, every field with unit and default.
 
 Sources, later ones win: the defaults here, a TOML file, `LAMBD_*` environment variables, flags.
+Every field can be set in each of them under its own name (`port`, `LAMBD_PORT`), save that a flag
+exists only where `lambd serve --help` shows one, and `[limits]` only in the file. Whatever cannot
+be used is refused with its source and key; nothing is guessed or ignored.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import difflib
+import ipaddress
+import math
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from types import NoneType, UnionType
+from typing import get_args, get_type_hints
 
 from lambd.model.limits import Limits
+
+DRIVERS = ("crun", "runc", "runsc", "process")
+NETWORKS = ("masquerade", "none")
+LOG_FORMATS = ("console", "json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +37,9 @@ class Settings:
     cache_dir: Path = Path("/var/cache/lambd")
     region: str = "us-east-1"
     account_id: str = "000000000000"
-    # crun, runc, runsc or process.
+    # One of DRIVERS.
     driver: str = "crun"
-    # Outbound network of sandboxes: masquerade or none.
+    # Outbound network of sandboxes, one of NETWORKS.
     network: str = "masquerade"
     # Range that sandboxes' addresses are taken from when masqueraded.
     network_cidr: str = "10.195.0.0/16"
@@ -42,4 +57,231 @@ class Settings:
     host_memory_mib: int | None = None
     # How long SIGTERM waits for running invocations.
     drain_timeout_s: float = 30.0
+    # How the platform's own log is written to stderr, one of LOG_FORMATS.
+    log_format: str = "console"
     limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value as one source gave it: a flag's or variable's text, or a TOML value."""
+
+    # How a person would name the source: `--port`, `LAMBD_PORT`, `lambd.toml`.
+    source: str
+    value: object
+    # Relative paths start here.
+    base: Path
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used; the message names its source and its key."""
+
+    def __init__(self, source: str, key: str, problem: str) -> None:
+        super().__init__(f"{source}: {key}: {problem}" if source != key else f"{key}: {problem}")
+        self.source = source
+        self.key = key
+
+
+def load_settings(
+    *,
+    flags: Mapping[str, object],
+    environ: Mapping[str, str],
+    config_file: Path | None = None,
+    is_root: bool,
+) -> Settings:
+    """Put the settings together from all sources.
+
+    Args:
+        flags: field name -> value as given on the command line; absent or None: not given.
+        environ: the process's environment; only `LAMBD_*` is read, and `HOME` and `XDG_*` for
+            the folders of an ordinary user.
+        config_file: the TOML file; None: the one `LAMBD_CONFIG` names, or none.
+        is_root: whether the system's own folders are the default ones.
+
+    Raises:
+        ConfigError: a file that cannot be read, an unknown key, a value of the wrong type or
+            outside its range, or an address that is not loopback.
+    """
+    if config_file is None and environ.get("LAMBD_CONFIG"):
+        config_file = Path(environ["LAMBD_CONFIG"])
+    values: dict[str, object] = {} if is_root else _user_folders(environ)
+    if config_file is not None:
+        values |= _from_file(config_file)
+    values |= _from_environment(environ)
+    values |= {
+        key: _parse_setting(key, Setting(_flag_name(key), value, Path.cwd()))
+        for key, value in flags.items()
+        if value is not None
+    }
+    return replace(Settings(), **values)  # type: ignore[arg-type]  # each was parsed to its field
+
+
+def _flag_name(key: str) -> str:
+    return "--" + key.replace("_", "-")
+
+
+def _user_folders(environ: Mapping[str, str]) -> dict[str, object]:
+    home = Path(environ.get("HOME") or Path.home())
+    data = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    cache = Path(environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return {"data_dir": data / "lambd", "cache_dir": cache / "lambd"}
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for name, text in environ.items():
+        if not name.startswith(_PREFIX) or name in _OTHER_VARIABLES:
+            continue
+        key = name.removeprefix(_PREFIX).lower()
+        if key not in _TYPES or key == "limits" or name != name.upper():
+            raise ConfigError(name, name, "unknown setting" + _suggestion(key))
+        values[key] = _parse_setting(key, Setting(name, text, Path.cwd()))
+    return values
+
+
+def _from_file(path: Path) -> dict[str, object]:
+    source = str(path)
+    try:
+        with path.open("rb") as file:
+            document = tomllib.load(file)
+    except OSError as exc:
+        raise ConfigError("--config", source, exc.strerror or str(exc)) from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError("--config", source, f"not TOML: {exc}") from exc
+    values: dict[str, object] = {}
+    for key, value in document.items():
+        if key == "limits":
+            values[key] = _parse_limits(source, value)
+        elif key in _TYPES:
+            values[key] = _parse_setting(key, Setting(source, value, path.absolute().parent))
+        else:
+            raise ConfigError(source, key, "unknown setting" + _suggestion(key))
+    return values
+
+
+def _parse_limits(source: str, table: object) -> Limits:
+    if not isinstance(table, dict):
+        raise ConfigError(source, "limits", "must be a table")
+    names = [field.name for field in fields(Limits)]
+    for key, value in table.items():
+        if key not in names:
+            raise ConfigError(source, f"limits.{key}", "unknown limit" + _suggestion(key, names))
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise ConfigError(source, f"limits.{key}", f"must be a whole number, not {value!r}")
+    return Limits(**table)
+
+
+def _suggestion(key: str, names: Iterable[str] | None = None) -> str:
+    close = difflib.get_close_matches(key, list(_TYPES if names is None else names), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _parse_setting(key: str, setting: Setting) -> object:
+    try:
+        value = _coerce(_TYPES[key], setting)
+        if value is not None and key in _RULES:
+            _RULES[key](value)
+    except ValueError as exc:
+        raise ConfigError(setting.source, _key_in(setting.source, key), str(exc)) from exc
+    return value
+
+
+def _key_in(source: str, key: str) -> str:
+    return source if source.startswith(("--", _PREFIX)) else key
+
+
+def _coerce(kind: object, setting: Setting) -> object:
+    """Turn a flag's or variable's text, or a TOML value, into a field's type."""
+    options = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    value = setting.value
+    if value == "" and NoneType in options and str not in options:
+        return None
+    if Path in options and isinstance(value, str | Path) and str(value):
+        return setting.base / Path(value).expanduser()
+    if str in options and isinstance(value, str):
+        return value
+    if (int in options or float in options) and not isinstance(value, bool):
+        number = int if int in options else float
+        if isinstance(value, str):
+            return _number(number, value)
+        if isinstance(value, (int,) if number is int else (int, float)):
+            return number(value)
+    raise ValueError(f"must be {_NAMES[options[0]]}, not {value!r}")
+
+
+def _number(kind: type[int] | type[float], text: str) -> int | float:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"must be {_NAMES[kind]}, not {text!r}") from None
+
+
+def _one_of(*names: str) -> Callable[[object], None]:
+    def check(value: object) -> None:
+        if value not in names:
+            raise ValueError(f"must be one of {', '.join(names)}, not {value!r}")
+
+    return check
+
+
+def _between(low: float, high: float) -> Callable[[object], None]:
+    def check(value: object) -> None:
+        if not (isinstance(value, int | float) and low <= value <= high):
+            limit = f"at least {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
+            raise ValueError(f"must be {limit}, not {value!r}")
+
+    return check
+
+
+def _matching(pattern: str, meaning: str) -> Callable[[object], None]:
+    def check(value: object) -> None:
+        if re.fullmatch(pattern, str(value)) is None:
+            raise ValueError(f"must be {meaning}, not {value!r}")
+
+    return check
+
+
+def _check_loopback(value: object) -> None:
+    try:
+        is_loopback = value == "localhost" or ipaddress.ip_address(str(value)).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise ValueError(
+            f"{value!r} is not a loopback address: until authentication exists the server listens "
+            "on 127.0.0.1, ::1 or localhost only"
+        )
+
+
+def _check_network(value: object) -> None:
+    network = ipaddress.ip_network(str(value))
+    if network.version != 4 or not network.is_private or network.prefixlen > 24:
+        raise ValueError(f"must be a private IPv4 range of /24 or wider, not {value!r}")
+
+
+_PREFIX = "LAMBD_"
+# Read by others than the server: the file's name, the command line's own endpoint.
+_OTHER_VARIABLES = frozenset({"LAMBD_CONFIG", "LAMBD_ENDPOINT_URL"})
+_TYPES: dict[str, object] = get_type_hints(Settings)
+_NAMES: dict[object, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    Path: "a path",
+}
+_RULES: dict[str, Callable[[object], None]] = {
+    "host": _check_loopback,
+    "port": _between(0, 65535),
+    "region": _matching(r"(eusc-)?[a-z]{2}(-gov|-iso[a-z]?)?-[a-z]+-\d", "an AWS region name"),
+    "account_id": _matching(r"\d{12}", "twelve digits"),
+    "driver": _one_of(*DRIVERS),
+    "network": _one_of(*NETWORKS),
+    "network_cidr": _check_network,
+    "s3_endpoint_url": _matching(r"https?://\S+", "an http:// or https:// URL"),
+    "function_endpoint_url": _matching(r"(https?://\S+)?", "an http:// or https:// URL, or empty"),
+    "freeze_after_s": _between(0, math.inf),
+    "idle_timeout_s": _between(0, math.inf),
+    "host_memory_mib": _between(128, math.inf),
+    "drain_timeout_s": _between(0, math.inf),
+    "log_format": _one_of(*LOG_FORMATS),
+}
