@@ -1,0 +1,158 @@
+"""The engine, its transactions on worker threads, and change notices after commit.
+
+SQLite is set up so that a commit returns only when it is on disk (WAL, synchronous=FULL). There is
+one writer thread: SQLite has one writer anyway, and queueing for it in memory is fairer and quicker
+than its busy polling. Readers run beside it. A function that runs in a transaction calls `notify`
+for what it changed; subscribers hear of it on the event loop, after the commit and before `run`
+returns to its caller. Queries live in the modules beside this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Concatenate, ParamSpec, Self, TypeVar, cast
+
+import sqlalchemy
+from sqlalchemy import event
+
+from lambd.store.directory import DirectoryLock, sync_directory
+from lambd.store.migrate import migrate
+
+# What functions that run in a transaction take first.
+Connection = sqlalchemy.Connection
+
+READER_THREADS = 4
+# Another process (a backup, a shell) may hold the file's lock for so long before we give up.
+_BUSY_TIMEOUT_MS = 10_000
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionChanged:
+    """Anything about a function, or the function itself, came, went or changed."""
+
+    name: str
+
+
+Subscriber = Callable[[FunctionChanged], None]
+
+
+def notify(connection: Connection, change: FunctionChanged) -> None:
+    """Have subscribers told of a change once this transaction has committed."""
+    outbox = cast("dict[FunctionChanged, None]", connection.get_execution_options()["outbox"])
+    outbox[change] = None
+
+
+class Database:
+    """One open data directory; `run` and `read` are safe to call concurrently."""
+
+    def __init__(self, engine: sqlalchemy.Engine, lock: DirectoryLock) -> None:
+        self._engine = engine
+        self._lock = lock
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-write")
+        self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="store-read")
+        self._subscribers: list[Subscriber] = []
+
+    @classmethod
+    def open(cls, data_dir: Path) -> Self:
+        """Open `<data_dir>/lambd.sqlite3`, bringing its schema up to date.
+
+        Raises:
+            UnavailableError: another process has it open, or a newer lambd has written it.
+        """
+        lock = DirectoryLock(data_dir)
+        path = data_dir / "lambd.sqlite3"
+        engine = create_sqlite_engine(path)
+        try:
+            with engine.execution_options(writes=True).begin() as connection:
+                migrate(connection)
+            sync_directory(data_dir)
+        except BaseException:
+            engine.dispose()
+            lock.release()
+            raise
+        return cls(engine, lock)
+
+    def close(self) -> None:
+        """Finish what is running, refuse what comes after, release the directory; idempotent."""
+        self._writer.shutdown()
+        self._readers.shutdown()
+        self._engine.dispose()
+        self._lock.release()
+
+    def subscribe(self, callback: Subscriber) -> None:
+        """Call back on the event loop after each commit that changed something."""
+        self._subscribers.append(callback)
+
+    async def run(
+        self, fn: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Run `fn(connection, ...)` in one write transaction; it is durable when this returns.
+
+        Nothing else writes meanwhile, so read-check-write is atomic. An exception rolls back and
+        is passed on. A caller that is cancelled does not stop a transaction that has begun.
+        """
+        loop = asyncio.get_running_loop()
+
+        def work() -> _T:
+            outbox: dict[FunctionChanged, None] = {}
+            options = self._engine.execution_options(writes=True, outbox=outbox)
+            with options.begin() as connection:
+                result = fn(connection, *args, **kwargs)
+            if outbox:
+                loop.call_soon_threadsafe(self._deliver, tuple(outbox))
+            return result
+
+        return await loop.run_in_executor(self._writer, work)
+
+    async def read(
+        self, fn: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Run `fn(connection, ...)` on one consistent snapshot, beside the writer."""
+
+        def work() -> _T:
+            with self._engine.begin() as connection:
+                return fn(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    def _deliver(self, changes: tuple[FunctionChanged, ...]) -> None:
+        for change in changes:
+            for subscriber in self._subscribers:
+                subscriber(change)
+
+
+def create_sqlite_engine(path: Path) -> sqlalchemy.Engine:
+    """An engine whose commits are durable and whose transactions begin as their option says.
+
+    With the execution option `writes` a transaction takes the write lock at once; without it the
+    connection refuses to write.
+    """
+    engine = sqlalchemy.create_engine(f"sqlite:///{path}", pool_size=READER_THREADS + 1)
+
+    def set_up(connection: sqlite3.Connection, _record: object) -> None:
+        # We say BEGIN ourselves; the module's own ideas of when to do so come too late for DDL.
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={_BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    def begin(connection: Connection) -> None:
+        writes = bool(connection.get_execution_options().get("writes"))
+        connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if writes else 'ON'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    event.listen(engine, "connect", set_up)
+    event.listen(engine, "begin", begin)
+    return engine

@@ -1,0 +1,16 @@
+"""How Alembic reaches the database: always through the connection that `migrate` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from lambd.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()
