@@ -1,0 +1,170 @@
+"""The environment variables of a runtime process, and how that process may be started.
+
+Pure functions. Source: runtime.md section 8 (AWS's environment variables page) and section 9
+(wrapper scripts). The telemetry file descriptor and per-invocation variables are added inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lambd.model.arns import Scope
+from lambd.model.functions import Deployment, FunctionVersion
+from lambd.runtimes.provision import LANG_DIR, RUNTIME_DIR, PreparedRuntime
+
+WRAPPER_VARIABLE = "AWS_LAMBDA_EXEC_WRAPPER"
+
+# What an interpreter, libc or the dynamic linker reads when it starts, so that setting it in a
+# process that has started already would come too late.
+_READ_AT_START_PREFIXES = ("PYTHON", "LD_", "MALLOC_", "LC_")
+_READ_AT_START = frozenset(
+    {"LANG", "LANGUAGE", "LOCPATH", "GLIBC_TUNABLES", "GCONV_PATH", WRAPPER_VARIABLE}
+)
+
+
+class StartMode(StrEnum):
+    """How init starts the runtime process."""
+
+    # In a child of init itself, which has AWS's client imported.
+    FORK = "fork"
+    # As a program of its own.
+    EXEC = "exec"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What boto3 inside signs with."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """One execution environment as its runtime process sees it; paths are paths inside."""
+
+    runtime_api_address: str
+    log_stream: str
+    credentials: Credentials
+    # AWS_ENDPOINT_URL; None: not set.
+    endpoint_url: str | None = None
+    initialization_type: str = "on-demand"
+    task_root: str = "/var/task"
+    runtime_dir: str = RUNTIME_DIR
+    lang_dir: str = LANG_DIR
+    opt_dir: str = "/opt"
+
+
+def start_mode(customer: Mapping[str, str]) -> StartMode:
+    """Tell whether the customer's variables need an interpreter that starts with them."""
+    for name in customer:
+        if name in _READ_AT_START or name.startswith(_READ_AT_START_PREFIXES):
+            return StartMode.EXEC
+    return StartMode.FORK
+
+
+def exec_argv(
+    runtime: PreparedRuntime, customer: Mapping[str, str], around: Surroundings
+) -> tuple[str, ...]:
+    """The argument vector of the runtime process, behind the customer's wrapper if there is one."""
+    translated = (
+        argument.replace(LANG_DIR, around.lang_dir, 1)
+        if argument.startswith(f"{LANG_DIR}/")
+        else argument.replace(RUNTIME_DIR, around.runtime_dir, 1)
+        for argument in runtime.argv
+    )
+    wrapper = customer.get(WRAPPER_VARIABLE)
+    return (wrapper, *translated) if wrapper else tuple(translated)
+
+
+def environment(
+    version: FunctionVersion,
+    deployment: Deployment,
+    scope: Scope,
+    runtime: PreparedRuntime,
+    around: Surroundings,
+) -> dict[str, str]:
+    """Compose the variables for one environment of `version` built from `deployment`.
+
+    The customer's variables replace AWS's defaults and never the reserved ones, which the control
+    plane refuses anyway.
+    """
+    customer = dict(deployment.config.environment or {})
+    composed = _defaults(deployment, scope, around)
+    composed |= customer
+    composed |= _reserved(version, deployment, scope, runtime, around)
+    composed["LD_LIBRARY_PATH"] = _library_path(composed["LD_LIBRARY_PATH"], around)
+    return composed
+
+
+def _defaults(deployment: Deployment, scope: Scope, around: Surroundings) -> dict[str, str]:
+    """What AWS sets and a customer may override."""
+    lang, opt, task = around.lang_dir, around.opt_dir, around.task_root
+    runtime_dir = around.runtime_dir
+    variables = {
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "PATH": f"{lang}/bin:/usr/local/bin:/usr/bin/:/bin:{opt}/bin",
+        "LD_LIBRARY_PATH": f"{lang}/lib:/lib64:/usr/lib64:{runtime_dir}:{runtime_dir}/lib:"
+        f"{task}:{task}/lib:{opt}/lib",
+        "AWS_DEFAULT_REGION": scope.region,
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        # DEVIATION: AWS's daemon is at a link-local address; lambd has none yet, and loopback
+        # keeps the X-Ray SDK's datagrams inside the environment.
+        "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+        "PWD": task,
+        "SHLVL": "0",
+    }
+    logging = deployment.config.logging
+    if logging.log_format == "JSON":
+        variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+        variables["AWS_LAMBDA_LOG_LEVEL"] = logging.application_log_level or "INFO"
+    if around.endpoint_url is not None:
+        # DEVIATION: AWS sets none; it is how boto3 inside finds this platform.
+        variables["AWS_ENDPOINT_URL"] = around.endpoint_url
+    return variables
+
+
+def _reserved(
+    version: FunctionVersion,
+    deployment: Deployment,
+    scope: Scope,
+    runtime: PreparedRuntime,
+    around: Surroundings,
+) -> dict[str, str]:
+    """What a customer cannot change."""
+    config = deployment.config
+    variables = {
+        "_HANDLER": config.handler or "",
+        "AWS_REGION": scope.region,
+        "AWS_EXECUTION_ENV": runtime.execution_env,
+        "AWS_LAMBDA_FUNCTION_NAME": version.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": version.version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.memory_mib),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": around.initialization_type,
+        "AWS_LAMBDA_LOG_GROUP_NAME": config.logging.log_group or f"/aws/lambda/{version.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": around.log_stream,
+        "AWS_LAMBDA_RUNTIME_API": around.runtime_api_address,
+        "AWS_ACCESS_KEY_ID": around.credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": around.credentials.secret_access_key,
+        "LAMBDA_TASK_ROOT": around.task_root,
+        "LAMBDA_RUNTIME_DIR": around.runtime_dir,
+        "_AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1",
+        "_AWS_XRAY_DAEMON_PORT": "2000",
+    }
+    if around.credentials.session_token is not None:
+        variables["AWS_SESSION_TOKEN"] = around.credentials.session_token
+    if around.opt_dir != "/opt":
+        # Where the process driver unpacked the layers; bootstrap.py takes it out again.
+        variables["_LAMBD_OPT"] = around.opt_dir
+    return variables
+
+
+def _library_path(value: str, around: Surroundings) -> str:
+    # DEVIATION: on AWS the interpreter finds its own library without this variable; one that
+    # this machine's owner built may not, and would not start with a customer's value.
+    own = f"{around.lang_dir}/lib"
+    return value if own in value.split(":") else f"{value}:{own}".lstrip(":")
