@@ -1,0 +1,462 @@
+"""One execution environment: a sandbox, its Runtime API session, and every timeout of its life.
+
+Theory of operation. An environment is driven by callbacks on the event loop, not by a task of its
+own, since the warm path passes here for each invocation. What happens to it comes from four
+places: the session (the runtime called), init's control socket (the runtime process ended), a
+timer (the function's timeout), and its owner, the pool (`invoke`, `freeze`, `close`).
+
+    STARTING --ready--> IDLE --invoke--> BUSY --response--> FINISHING --next--> IDLE
+        |                 |                \\                    |
+        |failed           |runtime died     \\ timeout, exit     | timeout, exit
+        v                 v                  v                   v
+      COLD <----------- RESETTING <-----------------------------'
+        |
+        '--invoke--> INVOKE_INIT --ready--> BUSY
+
+COLD is a sandbox without a runtime process: after a failed init phase, whose retry AWS runs inside
+the next invocation ("suppressed init"), and after a timeout or a crash, which keep /tmp but no
+process (runtime.md section 3). The caller gets its result as soon as the runtime responds; the
+invocation is over, reported and billed, when the runtime asks for the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+import structlog
+
+from lambd.environments.failures import Failure, exited, start_failed, timed_out
+from lambd.environments.function_log import FunctionLog
+from lambd.model.errors import RUNTIME_INVALID_ENTRYPOINT, SandboxError
+from lambd.model.functions import FunctionVersion
+from lambd.model.invocations import InvocationResult
+from lambd.model.limits import INIT_TIMEOUT_S
+from lambd.runtimeapi.session import InvocationEvent, RuntimeOutcome, RuntimeSession
+from lambd.sandbox.driver import Sandbox
+
+_log = structlog.get_logger(__name__)
+
+# Killing every process inside takes no longer than this unless the sandbox is broken.
+_KILL_TIMEOUT_S = 5.0
+# Largest packet that init may send.
+_CONTROL_PACKET_BYTES = 64 * 1024
+_MIB = 1024 * 1024
+
+
+class Phase(Enum):
+    """Where an environment stands; see the module header."""
+
+    STARTING = auto()
+    IDLE = auto()
+    BUSY = auto()
+    FINISHING = auto()
+    RESETTING = auto()
+    COLD = auto()
+    INVOKE_INIT = auto()
+    DEAD = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How init starts the runtime process; see `runtimes/shims/init.py`."""
+
+    mode: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """What an environment needs to run one invocation."""
+
+    request_id: str
+    payload: bytes
+    invoked_function_arn: str
+    trace_id: str
+    client_context: str | None = None
+    wants_log_tail: bool = False
+
+
+class EnvironmentOwner(Protocol):
+    """Whom an environment tells that it can be used again, or never again."""
+
+    def environment_available(self, environment: ExecutionEnvironment) -> None:
+        """It is IDLE or COLD."""
+
+    def environment_died(self, environment: ExecutionEnvironment) -> None:
+        """It is DEAD; `close` it."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """The invocation under way."""
+
+    invocation: Invocation
+    started: float
+    result: asyncio.Future[InvocationResult]
+    timer: asyncio.TimerHandle
+    failure: Failure | None = None
+    outcome: RuntimeOutcome | None = None
+    # Whether the caller hung up or has been answered is the future's business.
+    init_ms: float | None = None
+
+
+class ExecutionEnvironment:
+    """See the module header. All methods run on the event loop."""
+
+    def __init__(
+        self,
+        *,
+        version: FunctionVersion,
+        sandbox: Sandbox,
+        launch: Launch,
+        log: FunctionLog,
+        owner: EnvironmentOwner,
+        response_limit_bytes: int,
+    ) -> None:
+        deployment = version.serving or version.deployment
+        self.version = version
+        self.config = deployment.config
+        self.idle_since = 0.0
+        self.is_frozen = False
+        self.session = RuntimeSession(self, response_limit_bytes=response_limit_bytes)
+        self._sandbox = sandbox
+        self._launch = launch
+        self._log = log
+        self._owner = owner
+        self._phase = Phase.STARTING
+        self._loop = asyncio.get_running_loop()
+        self._running: _Running | None = None
+        self._init_done: asyncio.Future[Failure | None] = self._loop.create_future()
+        self._init_failure: Failure | None = None
+        # Duration of the init phase, until the first invocation has reported it.
+        self._unreported_init_ms: float | None = None
+        self._oom_kills_seen = 0
+        self._kill_timer: asyncio.TimerHandle | None = None
+        self._loop.add_reader(sandbox.control.fileno(), self._read_control)
+
+    # -- the owner's side
+
+    @property
+    def sandbox_id(self) -> str:
+        """Names the environment in logs."""
+        return self._sandbox.id
+
+    @property
+    def phase(self) -> Phase:
+        """Where the environment stands."""
+        return self._phase
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can take an invocation now: checked before every reuse."""
+        return self._phase is Phase.COLD or (self._phase is Phase.IDLE and self.session.is_ready)
+
+    async def initialise(self) -> None:
+        """Run the init phase; a function whose init fails leaves the environment COLD.
+
+        Raises:
+            SandboxError: the sandbox itself went away.
+        """
+        started = self._loop.time()
+        self._log.init_start()
+        self._start_runtime()
+        try:
+            async with asyncio.timeout(INIT_TIMEOUT_S):
+                failure = await self._init_done
+        except TimeoutError:
+            self._log.init_report(self._ms_since(started), status="timeout", error_type=None)
+            self._reset()
+            return
+        if self._phase is Phase.DEAD:
+            raise SandboxError(f"sandbox {self._sandbox.id} ended while it was initialising")
+        if failure is None:
+            self._unreported_init_ms = self._ms_since(started)
+            self._become_available(Phase.IDLE)
+        else:
+            self._log.init_report(
+                self._ms_since(started), status="error", error_type=failure.error_type
+            )
+            self._reset()
+
+    def invoke(self, invocation: Invocation) -> asyncio.Future[InvocationResult]:
+        """Run one invocation; `is_usable` has been checked in the same loop step."""
+        if self.is_frozen:
+            self._sandbox.thaw()
+            self.is_frozen = False
+        timeout_s = self.config.timeout_s
+        running = _Running(
+            invocation=invocation,
+            started=self._loop.time(),
+            result=self._loop.create_future(),
+            timer=self._loop.call_later(timeout_s, self._invocation_timed_out),
+            init_ms=self._unreported_init_ms,
+        )
+        self._unreported_init_ms = None
+        self._running = running
+        self._log.start(invocation.request_id, keep_tail=invocation.wants_log_tail)
+        if self._phase is Phase.IDLE:
+            self._deliver(running)
+        else:
+            self._phase = Phase.INVOKE_INIT
+            self._start_runtime()
+        return running.result
+
+    def freeze(self) -> None:
+        """Stop the idle environment's processes until the next invocation."""
+        if self._phase is Phase.IDLE and not self.is_frozen:
+            self._sandbox.freeze()
+            self.is_frozen = True
+
+    async def close(self) -> None:
+        """Shut down: an invocation under way fails; the sandbox is gone afterwards."""
+        if self._phase is not Phase.DEAD:
+            self._die()
+        self._log.close()
+        await self._sandbox.close()
+
+    # -- lambd.runtimeapi.session.RuntimeEvents
+
+    def runtime_ready(self) -> None:
+        """The runtime asked for the next invocation."""
+        if self._phase is Phase.FINISHING:
+            self._finish()
+            self._become_available(Phase.IDLE)
+        elif self._phase is Phase.STARTING:
+            self._settle_init(None)
+        elif self._phase is Phase.INVOKE_INIT and self._running is not None:
+            self._deliver(self._running)
+
+    def runtime_responded(self, outcome: RuntimeOutcome) -> None:
+        """The runtime answered: the caller has its result now, the report comes with `next`."""
+        running = self._running
+        if running is None or self._phase is not Phase.BUSY:
+            return
+        self._phase = Phase.FINISHING
+        running.outcome = outcome
+        if not running.invocation.wants_log_tail:
+            self._answer(running)
+
+    def runtime_init_failed(self, outcome: RuntimeOutcome) -> None:
+        """The runtime reported that its init failed; AWS passes its document on untouched."""
+        failure = Failure(
+            payload=outcome.payload, error_type=outcome.error_type or RUNTIME_INVALID_ENTRYPOINT
+        )
+        if self._phase is Phase.STARTING:
+            self._settle_init(failure)
+        elif self._phase is Phase.INVOKE_INIT:
+            self._fail(failure)
+
+    # -- the invocation under way
+
+    def _deliver(self, running: _Running) -> None:
+        invocation = running.invocation
+        remaining_s = running.started + self.config.timeout_s - self._loop.time()
+        self._phase = Phase.BUSY
+        self.session.deliver(
+            InvocationEvent(
+                request_id=invocation.request_id,
+                payload=invocation.payload,
+                deadline_ms=int((time.time() + remaining_s) * 1000),
+                invoked_function_arn=invocation.invoked_function_arn,
+                trace_id=invocation.trace_id,
+                client_context=invocation.client_context,
+            )
+        )
+
+    def _answer(self, running: _Running) -> None:
+        """Give the caller its result, unless it has it."""
+        if running.result.done():
+            return
+        tail = self._log.tail() if running.invocation.wants_log_tail else None
+        if running.failure is not None:
+            payload, function_error = running.failure.payload, "Unhandled"
+        else:
+            outcome = running.outcome or RuntimeOutcome(payload=b"")
+            payload = outcome.payload
+            function_error = "Unhandled" if outcome.error_type is not None else None
+        running.result.set_result(
+            InvocationResult(
+                payload=payload,
+                executed_version=self.version.version,
+                function_error=function_error,
+                log_tail=tail,
+            )
+        )
+
+    def _finish(self) -> None:
+        """Report the invocation under way and answer its caller."""
+        running, self._running = self._running, None
+        if running is None:
+            return
+        running.timer.cancel()
+        duration_ms = (self._loop.time() - running.started) * 1000
+        error_type = running.failure.error_type if running.failure is not None else None
+        self._log.end_and_report(
+            running.invocation.request_id,
+            duration_ms=duration_ms,
+            billed_ms=math.ceil(duration_ms + (running.init_ms or 0.0)),
+            memory_mib=self.config.memory_mib,
+            max_memory_mib=math.ceil(self._sandbox.memory_peak_bytes() / _MIB),
+            init_ms=running.init_ms,
+            error_type=error_type,
+        )
+        self._answer(running)
+
+    def _fail(self, failure: Failure) -> None:
+        """End the invocation under way as a function error and start over with a new runtime."""
+        if self._running is not None and self._running.outcome is None:
+            self._running.failure = failure
+        self._finish()
+        self._reset()
+
+    def _invocation_timed_out(self) -> None:
+        running = self._running
+        if running is not None:
+            self._fail(timed_out(running.invocation.request_id, self.config.timeout_s))
+
+    # -- the runtime process
+
+    def _start_runtime(self) -> None:
+        self.session.reset()
+        self._send(
+            {
+                "start": "runtime",
+                "mode": self._launch.mode,
+                "argv": list(self._launch.argv),
+                "env": dict(self._launch.env),
+                "cwd": self._launch.cwd,
+            }
+        )
+
+    def _runtime_exited(self, wait_status: int | None) -> None:
+        """The runtime process ended by itself (or by the kernel's hand)."""
+        if self._phase in {Phase.RESETTING, Phase.DEAD, Phase.COLD}:
+            return
+        self._end_runtime(exited("", wait_status, out_of_memory=False), wait_status)
+
+    def _end_runtime(self, init_failure: Failure, wait_status: int | None) -> None:
+        out_of_memory = self._took_oom_kill()
+        if self._phase is Phase.STARTING:
+            self._settle_init(
+                exited("", wait_status, out_of_memory=True) if out_of_memory else init_failure
+            )
+        elif self._running is not None:
+            request_id = self._running.invocation.request_id
+            self._fail(exited(request_id, wait_status, out_of_memory=out_of_memory))
+        else:
+            self._reset()
+
+    def _start_failed(self, message: str) -> None:
+        request_id = self._running.invocation.request_id if self._running is not None else ""
+        failure = start_failed(request_id, RUNTIME_INVALID_ENTRYPOINT, message)
+        if self._phase is Phase.STARTING:
+            self._settle_init(failure)
+        elif self._phase is Phase.INVOKE_INIT:
+            self._fail(failure)
+
+    def _settle_init(self, failure: Failure | None) -> None:
+        if not self._init_done.done():
+            self._init_done.set_result(failure)
+
+    def _took_oom_kill(self) -> bool:
+        kills = self._sandbox.oom_kills()
+        grown, self._oom_kills_seen = kills > self._oom_kills_seen, kills
+        return grown
+
+    def _reset(self) -> None:
+        """Kill every process inside but init; /tmp stays. Ends COLD."""
+        if self._phase in {Phase.RESETTING, Phase.DEAD}:
+            return
+        self._phase = Phase.RESETTING
+        if self.is_frozen:
+            self._sandbox.thaw()
+            self.is_frozen = False
+        self._send({"kill": True})
+        if self._phase is Phase.RESETTING:
+            self._kill_timer = self._loop.call_later(_KILL_TIMEOUT_S, self._die)
+
+    def _killed(self) -> None:
+        if self._kill_timer is not None:
+            self._kill_timer.cancel()
+            self._kill_timer = None
+        if self._phase is Phase.RESETTING:
+            self._oom_kills_seen = self._sandbox.oom_kills()
+            self._log.drain()
+            self.session.reset()
+            self._become_available(Phase.COLD)
+
+    def _become_available(self, phase: Phase) -> None:
+        self._phase = phase
+        self.idle_since = self._loop.time()
+        self._owner.environment_available(self)
+
+    # -- init's control socket
+
+    def _send(self, message: Mapping[str, object]) -> None:
+        """Send one packet to init; a sandbox that cannot take it is broken."""
+        try:
+            self._sandbox.control.send(json.dumps(message).encode())
+        except OSError as error:
+            _log.warning("control_send_failed", sandbox=self._sandbox.id, error=str(error))
+            self._die()
+
+    def _read_control(self) -> None:
+        try:
+            packet = self._sandbox.control.recv(_CONTROL_PACKET_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            packet = b""
+        if not packet:
+            self._die()
+            return
+        try:
+            message = json.loads(packet)
+            self._handle_control(message)
+        except (ValueError, TypeError, AttributeError, KeyError):
+            # Only hostile code that took over init sends what init does not.
+            _log.warning("control_packet_invalid", sandbox=self._sandbox.id)
+            self._die()
+
+    def _handle_control(self, message: Mapping[str, object]) -> None:
+        if message.get("exited") == "runtime":
+            status = message["status"]
+            # What the process posted before it ended is in our socket by now, perhaps unread: let
+            # this loop step's other events go first.
+            self._loop.call_soon(self._runtime_exited, status if isinstance(status, int) else None)
+        elif message.get("killed") is True:
+            self._killed()
+        elif message.get("start_failed") == "runtime":
+            self._start_failed(str(message.get("message", ""))[:1024])
+
+    def _die(self) -> None:
+        """The sandbox is gone or beyond use."""
+        if self._phase is Phase.DEAD:
+            return
+        self._loop.remove_reader(self._sandbox.control.fileno())
+        if self._kill_timer is not None:
+            self._kill_timer.cancel()
+        was_starting = self._phase is Phase.STARTING
+        out_of_memory = self._took_oom_kill()
+        running = self._running
+        self._phase = Phase.DEAD
+        if running is not None and running.outcome is None:
+            running.failure = exited(
+                running.invocation.request_id, None, out_of_memory=out_of_memory
+            )
+        self._finish()
+        if was_starting:
+            self._settle_init(exited("", None, out_of_memory=out_of_memory))
+        self._owner.environment_died(self)
+
+    def _ms_since(self, started: float) -> float:
+        return (self._loop.time() - started) * 1000

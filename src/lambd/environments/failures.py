@@ -1,0 +1,65 @@
+"""The payloads of functions that failed outside their own handler: timeouts, exits, kills.
+
+Texts are those of invoke.md section 2 (recorded from AWS); key order is part of the format.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import dataclass
+
+from lambd.model.errors import (
+    RUNTIME_EXIT_ERROR,
+    RUNTIME_OUT_OF_MEMORY,
+    SANDBOX_TIMED_OUT,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A function error: what the caller reads, and the type that REPORT shows."""
+
+    payload: bytes
+    error_type: str
+
+
+def timed_out(request_id: str, timeout_s: int) -> Failure:
+    """The function ran longer than its timeout."""
+    text = f"RequestId: {request_id} Error: Task timed out after {timeout_s:.2f} seconds"
+    return _failure(SANDBOX_TIMED_OUT, text)
+
+
+def exited(request_id: str, wait_status: int | None, *, out_of_memory: bool) -> Failure:
+    """The runtime process ended; `wait_status` as from waitpid, None if its sandbox went with it."""
+    if out_of_memory or wait_status is None:
+        cause = "Runtime exited with error: signal: killed"
+    else:
+        cause = _exit_cause(wait_status)
+    error_type = RUNTIME_OUT_OF_MEMORY if out_of_memory else RUNTIME_EXIT_ERROR
+    return _failure(error_type, f"RequestId: {request_id} Error: {cause}")
+
+
+def start_failed(request_id: str, error_type: str, message: str) -> Failure:
+    """The runtime process could not be started at all."""
+    return _failure(error_type, f"RequestId: {request_id} Error: {message}")
+
+
+def _exit_cause(wait_status: int) -> str:
+    if os.WIFSIGNALED(wait_status):
+        # Go's names, which AWS prints: "segmentation fault", "killed", "aborted".
+        name = (signal.strsignal(os.WTERMSIG(wait_status)) or "unknown").lower()
+        dumped = " (core dumped)" if os.WCOREDUMP(wait_status) else ""
+        return f"Runtime exited with error: signal: {name}{dumped}"
+    code = os.WEXITSTATUS(wait_status)
+    if code == 0:
+        return "Runtime exited without providing a reason"
+    return f"Runtime exited with error: exit status {code}"
+
+
+def _failure(error_type: str, message: str) -> Failure:
+    document = {"errorType": error_type, "errorMessage": message}
+    return Failure(
+        payload=json.dumps(document, separators=(",", ":")).encode(), error_type=error_type
+    )

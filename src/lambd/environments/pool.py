@@ -1,0 +1,335 @@
+"""The environments of every deployment: acquire, release, scale, freeze, reap, replace.
+
+Environments are keyed by function, version and deployment id, never by name alone, so that an
+update can not meet old code. A request takes an idle environment, else waits for the first that
+becomes free while another one is started for it. When a deployment is no longer served its idle
+environments close at once and its busy ones after their invocation: an update drains, it never
+kills.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import structlog
+
+from lambd.environments.environment import ExecutionEnvironment, Phase
+from lambd.environments.placement import HostLedger
+from lambd.model.errors import (
+    CONCURRENT_INVOCATION_LIMIT_EXCEEDED,
+    PlatformError,
+    SandboxError,
+    ThrottledError,
+    UnavailableError,
+)
+from lambd.model.functions import Deployment, FunctionVersion
+
+_log = structlog.get_logger(__name__)
+
+# (function name, version, deployment id)
+PoolKey = tuple[str, str, str]
+# How often idle environments are looked at, seconds.
+_SWEEP_INTERVAL_S = 0.25
+
+
+class EnvironmentStarter(Protocol):
+    """Makes environments: everything up to the init phase (see `starter.py`)."""
+
+    async def __call__(self, version: FunctionVersion, pool: Pool) -> ExecutionEnvironment:
+        """Start a sandbox for a version and return its environment, not yet initialised."""
+
+
+class _Deployment:
+    """The environments of one pool key. `starting` counts those not yet available."""
+
+    __slots__ = ("environments", "idle", "memory_mib", "retired", "starting", "version", "waiters")
+
+    def __init__(self, version: FunctionVersion, memory_mib: int) -> None:
+        self.version = version
+        self.memory_mib = memory_mib
+        self.environments: set[ExecutionEnvironment] = set()
+        # Used from the right: the most recently used environment is the warmest.
+        self.idle: deque[ExecutionEnvironment] = deque()
+        self.waiters: deque[asyncio.Future[ExecutionEnvironment]] = deque()
+        self.starting = 0
+        self.retired = False
+
+
+class Pool:
+    """See the module header."""
+
+    def __init__(
+        self,
+        *,
+        starter: EnvironmentStarter,
+        ledger: HostLedger,
+        tasks: asyncio.TaskGroup,
+        freeze_after_s: float,
+        idle_timeout_s: float,
+        max_per_deployment: int | None,
+    ) -> None:
+        self._starter = starter
+        self._ledger = ledger
+        self._tasks = tasks
+        self._freeze_after_s = freeze_after_s
+        self._idle_timeout_s = idle_timeout_s
+        self._max_per_deployment = max_per_deployment
+        self._deployments: dict[PoolKey, _Deployment] = {}
+        self._by_environment: dict[ExecutionEnvironment, _Deployment] = {}
+        self._closing: set[ExecutionEnvironment] = set()
+        self._accepting = True
+
+    # -- acquire and release
+
+    def acquire_nowait(self, key: PoolKey) -> ExecutionEnvironment | None:
+        """An idle environment that is alive, or None."""
+        deployment = self._deployments.get(key)
+        if deployment is None:
+            return None
+        while deployment.idle:
+            environment = deployment.idle.pop()
+            if environment.is_usable:
+                return environment
+            self._discard(environment)
+        return None
+
+    async def acquire(
+        self, version: FunctionVersion, serving: Deployment, timeout_s: float
+    ) -> ExecutionEnvironment:
+        """An environment ready for an invocation, started if need be.
+
+        Raises:
+            ThrottledError: the host has no room for another environment.
+            SandboxError: an environment could not be started.
+            UnavailableError: the platform is shutting down.
+        """
+        if not self._accepting:
+            raise UnavailableError("The platform is shutting down")
+        deployment = self._deployment(version, serving)
+        environment = self.acquire_nowait((version.name, version.version, serving.id))
+        if environment is not None:
+            return environment
+        self._start_for_waiter(deployment)
+        waiter: asyncio.Future[ExecutionEnvironment] = asyncio.get_running_loop().create_future()
+        deployment.waiters.append(waiter)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.shield(waiter)
+        except TimeoutError:
+            self._stop_waiting(deployment, waiter)
+            raise ThrottledError(CONCURRENT_INVOCATION_LIMIT_EXCEEDED) from None
+        except asyncio.CancelledError:
+            self._stop_waiting(deployment, waiter)
+            raise
+
+    def environment_available(self, environment: ExecutionEnvironment) -> None:
+        """Take back an environment that finished an invocation, its init or a reset."""
+        deployment = self._by_environment.get(environment)
+        if deployment is None:
+            return
+        if deployment.retired and not deployment.waiters:
+            self._discard(environment)
+            return
+        deployment.idle.append(environment)
+        self._serve_waiters(deployment)
+
+    def environment_died(self, environment: ExecutionEnvironment) -> None:
+        """Drop an environment whose sandbox is gone; start another for whoever waits."""
+        deployment = self._by_environment.get(environment)
+        self._discard(environment)
+        if deployment is not None and deployment.waiters and deployment.starting == 0:
+            try:
+                self._start_for_waiter(deployment)
+            except ThrottledError as error:
+                self._fail_waiter(deployment, error)
+
+    # -- reconciling with the rows
+
+    def retire(self, is_served: Callable[[PoolKey], bool]) -> None:
+        """Close the environments of every deployment that is no longer served."""
+        for key, deployment in list(self._deployments.items()):
+            if deployment.retired or is_served(key):
+                continue
+            deployment.retired = True
+            while deployment.idle:
+                self._discard(deployment.idle.pop())
+            self._drop_if_empty(key, deployment)
+
+    def keys_of(self, name: str) -> list[PoolKey]:
+        """The pool keys in use for one function."""
+        return [key for key in self._deployments if key[0] == name]
+
+    def environments(self) -> Iterator[ExecutionEnvironment]:
+        """Every environment that exists."""
+        return iter(list(self._by_environment))
+
+    async def run_sweeper(self) -> None:
+        """Freeze and reap idle environments; runs until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_SWEEP_INTERVAL_S)
+            now = loop.time()
+            for deployment in list(self._deployments.values()):
+                self._sweep(deployment, now)
+
+    def stop_accepting(self) -> None:
+        """Refuse new requests; running invocations go on."""
+        self._accepting = False
+
+    async def close(self) -> None:
+        """Close every environment, the busy ones too."""
+        self._accepting = False
+        for deployment in self._deployments.values():
+            while deployment.waiters:
+                self._fail_waiter(deployment, UnavailableError("The platform is shutting down"))
+        await asyncio.gather(
+            *(self._close_environment(environment) for environment in list(self._by_environment))
+        )
+
+    # -- starting
+
+    def _deployment(self, version: FunctionVersion, serving: Deployment) -> _Deployment:
+        key = (version.name, version.version, serving.id)
+        deployment = self._deployments.get(key)
+        if deployment is None:
+            deployment = _Deployment(version, serving.config.memory_mib)
+            self._deployments[key] = deployment
+        return deployment
+
+    def _start_for_waiter(self, deployment: _Deployment) -> None:
+        """Begin another environment unless the deployment has all that it may have."""
+        size = len(deployment.environments) + deployment.starting
+        if self._max_per_deployment is not None and size >= self._max_per_deployment:
+            return
+        self._make_room(deployment.memory_mib)
+        self._ledger.take(deployment.memory_mib)
+        deployment.starting += 1
+        self._tasks.create_task(self._start(deployment))
+
+    def _make_room(self, memory_mib: int) -> None:
+        """Evict idle environments, the longest idle first, until another one fits.
+
+        Raises:
+            ThrottledError: everything on the host is busy.
+        """
+        while not self._ledger.has_room(memory_mib):
+            idle = [e for d in self._deployments.values() for e in d.idle]
+            if not idle:
+                raise ThrottledError(CONCURRENT_INVOCATION_LIMIT_EXCEEDED)
+            oldest = min(idle, key=lambda environment: environment.idle_since)
+            self._by_environment[oldest].idle.remove(oldest)
+            self._discard(oldest)
+
+    async def _start(self, deployment: _Deployment) -> None:
+        """Start one environment and run its init phase; failures go to one waiter."""
+        environment: ExecutionEnvironment | None = None
+        try:
+            environment = await self._starter(deployment.version, self)
+            self._by_environment[environment] = deployment
+            deployment.environments.add(environment)
+            deployment.starting -= 1
+            if not self._accepting:
+                raise UnavailableError("The platform is shutting down")
+            await environment.initialise()
+        except PlatformError as error:
+            self._start_failed(deployment, environment, error)
+        except Exception as error:  # noqa: BLE001 - a task root: a fault of ours must reach a caller
+            _log.exception("environment_start_failed", function=deployment.version.name)
+            self._start_failed(deployment, environment, SandboxError(str(error)))
+
+    def _start_failed(
+        self,
+        deployment: _Deployment,
+        environment: ExecutionEnvironment | None,
+        error: PlatformError,
+    ) -> None:
+        if environment is None:
+            deployment.starting -= 1
+            self._ledger.give_back(deployment.memory_mib)
+        else:
+            self._discard(environment)
+        self._fail_waiter(deployment, error)
+        if deployment.waiters and not deployment.environments and deployment.starting == 0:
+            # Those who wait counted on the one that failed (see max_per_deployment).
+            self._start_for_waiter(deployment)
+
+    # -- waiters
+
+    def _serve_waiters(self, deployment: _Deployment) -> None:
+        while deployment.waiters and deployment.idle:
+            waiter = deployment.waiters.popleft()
+            if waiter.done():
+                continue
+            environment = deployment.idle.pop()
+            if environment.is_usable:
+                waiter.set_result(environment)
+            else:
+                deployment.waiters.appendleft(waiter)
+                self._discard(environment)
+
+    def _fail_waiter(self, deployment: _Deployment, error: PlatformError) -> None:
+        while deployment.waiters:
+            waiter = deployment.waiters.popleft()
+            if not waiter.done():
+                waiter.set_exception(error)
+                return
+
+    def _stop_waiting(
+        self, deployment: _Deployment, waiter: asyncio.Future[ExecutionEnvironment]
+    ) -> None:
+        """Forget a request that gave up, and take back the environment it was just handed."""
+        if waiter in deployment.waiters:
+            deployment.waiters.remove(waiter)
+        if not waiter.done():
+            waiter.cancel()
+        elif waiter.exception() is None:
+            self.environment_available(waiter.result())
+
+    # -- ending
+
+    def _sweep(self, deployment: _Deployment, now: float) -> None:
+        for environment in list(deployment.idle):
+            idle_s = now - environment.idle_since
+            if idle_s >= self._idle_timeout_s or environment.phase is Phase.DEAD:
+                deployment.idle.remove(environment)
+                self._discard(environment)
+            elif idle_s >= self._freeze_after_s:
+                environment.freeze()
+
+    def _discard(self, environment: ExecutionEnvironment) -> None:
+        """Close an environment in the background."""
+        if environment in self._by_environment and environment not in self._closing:
+            self._tasks.create_task(self._close_environment(environment))
+            self._remove(environment)
+
+    async def _close_environment(self, environment: ExecutionEnvironment) -> None:
+        self._remove(environment)
+        if environment in self._closing:
+            return
+        self._closing.add(environment)
+        try:
+            await environment.close()
+        except SandboxError:
+            _log.exception("environment_close_failed", sandbox=environment.sandbox_id)
+        finally:
+            self._closing.discard(environment)
+            self._ledger.give_back(environment.config.memory_mib)
+
+    def _remove(self, environment: ExecutionEnvironment) -> None:
+        deployment = self._by_environment.pop(environment, None)
+        if deployment is None:
+            return
+        deployment.environments.discard(environment)
+        if environment in deployment.idle:
+            deployment.idle.remove(environment)
+        version = deployment.version
+        serving = version.serving or version.deployment
+        self._drop_if_empty((version.name, version.version, serving.id), deployment)
+
+    def _drop_if_empty(self, key: PoolKey, deployment: _Deployment) -> None:
+        unused = not (deployment.environments or deployment.starting or deployment.waiters)
+        if unused and self._deployments.get(key) is deployment:
+            del self._deployments[key]

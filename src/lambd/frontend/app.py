@@ -1,0 +1,165 @@
+"""The front door: one HTTP application for everything that the platform's port answers.
+
+    /_lambd/health, /_lambd/code/...   the platform's own pages
+    X-Amz-Target: Logs_20140328.*      CloudWatch Logs
+    everything else                    the Lambda API, by method and path
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from lambd.frontend.code_links import CodeLinks
+from lambd.frontend.lambda_api import Call, LambdaApi
+from lambd.frontend.logs_api import LogsApi
+from lambd.frontend.operations import HANDLERS
+from lambd.http.messages import Request, Response
+from lambd.http.server import Exchange
+from lambd.model.errors import (
+    PlatformError,
+    RequestEntityTooLargeError,
+    RequestTooLargeError,
+    UnavailableError,
+    UnimplementedOperationError,
+    UnknownOperationError,
+)
+from lambd.model.limits import Limits
+from lambd.wire.errors import encode_error
+from lambd.wire.service_model import Operation, load_lambda_model, load_logs_model
+
+_log = structlog.get_logger(__name__)
+
+_OWN_PAGES = "/_lambd/"
+_INVOCATIONS = "/invocations"
+# Operations whose request is an event payload, not a document.
+_INVOKE_OPERATIONS = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})
+
+
+class FrontDoor:
+    """See the module header. Implements `lambd.http.server.Application`."""
+
+    def __init__(
+        self,
+        *,
+        lambda_api: LambdaApi,
+        logs_api: LogsApi,
+        code_links: CodeLinks,
+        limits: Limits,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._lambda_api = lambda_api
+        self._logs_api = logs_api
+        self._code_links = code_links
+        self._limits = limits
+        self._tasks = tasks
+        self._lambda_model = load_lambda_model()
+        self._logs_model = load_logs_model()
+
+    def body_limit(self, method: str, path: str) -> int:
+        """Invocations have the payload's limit, all else the largest request of the API."""
+        del method
+        if path.endswith(_INVOCATIONS):
+            return self._limits.sync_payload_bytes
+        return self._limits.code_request_bytes
+
+    def handle(self, exchange: Exchange) -> None:
+        """Route one request."""
+        request = exchange.request
+        if request.path.startswith(_OWN_PAGES):
+            self._tasks.create_task(self._serve_own_page(exchange))
+            return
+        target = request.headers.get("x-amz-target")
+        if target is not None and target.startswith("Logs_"):
+            operation = self._logs_model.by_target(target)
+            self._tasks.create_task(self._serve(exchange, operation, {}, self._call_logs))
+            return
+        match = self._lambda_model.match(request.method, request.path, request.query)
+        operation, labels = match if match is not None else (None, {})
+        self._tasks.create_task(self._serve(exchange, operation, labels, self._call_lambda))
+
+    async def _serve(
+        self,
+        exchange: Exchange,
+        operation: Operation | None,
+        labels: dict[str, str],
+        call: Callable[[Operation, dict[str, str], Exchange, str], Awaitable[Response]],
+    ) -> None:
+        """Answer one API request, whatever happens."""
+        request_id = str(uuid.uuid4())
+        try:
+            if operation is None:
+                raise UnknownOperationError
+            response = await call(operation, labels, exchange, request_id)
+        except PlatformError as error:
+            response = encode_error(error, operation)
+            if response.status >= 500:
+                _log.error(
+                    "request_failed",
+                    request_id=request_id,
+                    operation=operation.name if operation is not None else None,
+                    error=error.message,
+                )
+        except Exception:  # noqa: BLE001 - a task root: faults of ours are logged and answered
+            _log.exception("request_crashed", request_id=request_id)
+            response = encode_error(
+                UnavailableError("An error occurred and the request cannot be processed."), operation
+            )
+        response.headers.append(("x-amzn-RequestId", request_id))
+        exchange.respond(response)
+
+    async def _call_lambda(
+        self, operation: Operation, labels: dict[str, str], exchange: Exchange, request_id: str
+    ) -> Response:
+        handler = HANDLERS.get(operation.name)
+        if handler is None:
+            raise UnimplementedOperationError(
+                f"The operation {operation.name} is not implemented by lambd yet"
+            )
+        if exchange.body_exceeded:
+            raise _too_large(operation.name, self._limits)
+        request = exchange.request
+        call = Call(operation.decode(request, labels), request_id, request)
+        response = operation.encode(await handler(self._lambda_api, call))
+        if call.extra_headers is not None:
+            response.headers.extend(call.extra_headers)
+        return response
+
+    async def _call_logs(
+        self, operation: Operation, labels: dict[str, str], exchange: Exchange, request_id: str
+    ) -> Response:
+        del request_id
+        if exchange.body_exceeded:
+            raise _too_large(operation.name, self._limits)
+        params = operation.decode(exchange.request, labels)
+        return operation.encode(await self._logs_api.handle(operation.name, params))
+
+    async def _serve_own_page(self, exchange: Exchange) -> None:
+        try:
+            response = await self._own_page(exchange.request)
+        except Exception:  # noqa: BLE001 - a task root
+            _log.exception("page_failed", path=exchange.request.path)
+            response = Response(500)
+        exchange.respond(response)
+
+    async def _own_page(self, request: Request) -> Response:
+        if request.path == "/_lambd/health" and request.method == "GET":
+            return Response(200, [("Content-Type", "application/json")], b'{"status":"ok"}')
+        if request.path.startswith(CodeLinks.PATH) and request.method == "GET":
+            return await self._code_links.serve(request)
+        return Response(404, [("Content-Type", "text/plain")], b"Not Found")
+
+
+def _too_large(operation: str, limits: Limits) -> PlatformError:
+    if operation in _INVOKE_OPERATIONS:
+        return RequestTooLargeError(
+            f"Request must be smaller than {limits.sync_payload_bytes} bytes "
+            "for the InvokeFunction operation"
+        )
+    return RequestEntityTooLargeError(
+        f"Request must be smaller than {limits.code_request_bytes} bytes "
+        f"for the {operation} operation"
+    )
