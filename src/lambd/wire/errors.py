@@ -1,0 +1,137 @@
+"""THE table: `PlatformError` class -> AWS error shape, message key, `Type` and status.
+
+What the model says (status, case of the message key, whose fault) is read from it; the table gives
+the rest. Shapes that no model has, because AWS's front end answers with them, stand here with what
+was recorded (api.md sections 1 and 3.2); those keys that were not recorded are marked. A shape is
+sent even if the operation does not declare it, as AWS does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from lambd.http.messages import Response
+from lambd.model import errors
+from lambd.model.errors import PlatformError, ThrottledError, UnimplementedOperationError
+from lambd.wire.codec_response import JSON_CONTENT_TYPE, json_bytes
+from lambd.wire.service_model import (
+    ErrorShape,
+    Operation,
+    ServiceModel,
+    load_lambda_model,
+    load_logs_model,
+)
+
+_JSON_1_1 = "application/x-amz-json-1.1"
+_NO_TYPE = ""
+
+
+class ErrorForm(NamedTuple):
+    """The shape an error class has in each service; where it is a string, the model has the rest."""
+
+    lambda_shape: str | ErrorShape
+    logs_shape: str | ErrorShape
+
+
+def _unmodelled(name: str, status: int, message_key: str = "message") -> ErrorShape:
+    return ErrorShape(name, status, message_key, _NO_TYPE)
+
+
+_MALFORMED = "SerializationException"
+_UNKNOWN = "UnknownOperationException"
+_DENIED = "AccessDeniedException"
+_NOT_IMPLEMENTED = _unmodelled("NotImplementedException", 501)
+_TOO_LARGE = _unmodelled("RequestEntityTooLargeException", 413)
+_SERVICE = ErrorForm("ServiceException", "ServiceUnavailableException")
+
+FORMS: Mapping[type[PlatformError], ErrorForm] = {
+    # What a subclass without a row falls back on; a test holds that there is none.
+    PlatformError: _SERVICE,
+    errors.NotFoundError: ErrorForm("ResourceNotFoundException", "ResourceNotFoundException"),
+    errors.ConflictError: ErrorForm("ResourceConflictException", "ResourceAlreadyExistsException"),
+    errors.InvalidParameterError: ErrorForm(
+        "InvalidParameterValueException", "InvalidParameterException"
+    ),
+    errors.ConstraintViolationError: ErrorForm(
+        _unmodelled("ValidationException", 400), "InvalidParameterException"
+    ),
+    # Key not recorded for the next two; Coral's own is `Message`.
+    errors.MalformedRequestError: ErrorForm(
+        _unmodelled(_MALFORMED, 400, "Message"), _unmodelled(_MALFORMED, 400, "Message")
+    ),
+    errors.UnknownOperationError: ErrorForm(
+        _unmodelled(_UNKNOWN, 404, "Message"), _unmodelled(_UNKNOWN, 400)
+    ),
+    UnimplementedOperationError: ErrorForm(_NOT_IMPLEMENTED, _NOT_IMPLEMENTED),
+    errors.PreconditionFailedError: ErrorForm(
+        "PreconditionFailedException", "OperationAbortedException"
+    ),
+    errors.RequestTooLargeError: ErrorForm("RequestTooLargeException", _TOO_LARGE),
+    errors.RequestEntityTooLargeError: ErrorForm(_TOO_LARGE, _TOO_LARGE),
+    errors.InvalidRequestContentError: ErrorForm(
+        "InvalidRequestContentException", "InvalidParameterException"
+    ),
+    errors.UnsupportedMediaTypeError: ErrorForm(
+        "UnsupportedMediaTypeException", _unmodelled(_UNKNOWN, 404)
+    ),
+    errors.CodeStorageExceededError: ErrorForm(
+        "CodeStorageExceededException", "LimitExceededException"
+    ),
+    errors.ArtifactError: ErrorForm("InvalidZipFileException", "ServiceUnavailableException"),
+    errors.AccessDeniedError: ErrorForm(
+        _unmodelled(_DENIED, 403, "Message"), _unmodelled(_DENIED, 400)
+    ),
+    ThrottledError: ErrorForm("TooManyRequestsException", "ThrottlingException"),
+    errors.SandboxError: _SERVICE,
+    errors.UnavailableError: _SERVICE,
+}
+
+
+def encode_error(
+    error: PlatformError, operation: Operation | None, *, protocol: str | None = None
+) -> Response:
+    """The response to an error.
+
+    Args:
+        error: What was raised.
+        operation: What was asked for; None if that is not known.
+        protocol: `rest-json` or `json`, where no operation tells it; else Lambda's `rest-json`.
+    """
+    if (operation.protocol if operation else protocol) == "json":
+        return _encode_json(error, operation)
+    return _encode_rest_json(error, operation)
+
+
+def _encode_rest_json(error: PlatformError, operation: Operation | None) -> Response:
+    shape = _shape(_form(error).lambda_shape, load_lambda_model())
+    body = {"Type": shape.fault} if shape.fault else {}
+    headers = [("Content-Type", JSON_CONTENT_TYPE), ("x-amzn-ErrorType", shape.name)]
+    if isinstance(error, ThrottledError):
+        # Reason first, as recorded.
+        body = {"Reason": error.reason, **body}
+        if error.retry_after_s is not None:
+            headers.append(("Retry-After", str(error.retry_after_s)))
+    body[shape.message_key] = _message(error, operation)
+    return Response(status=shape.status, headers=headers, body=json_bytes(body))
+
+
+def _encode_json(error: PlatformError, operation: Operation | None) -> Response:
+    shape = _shape(_form(error).logs_shape, load_logs_model())
+    body = {"__type": shape.name, shape.message_key: _message(error, operation)}
+    headers = [("Content-Type", _JSON_1_1), ("x-amzn-ErrorType", shape.name)]
+    return Response(status=shape.status, headers=headers, body=json_bytes(body))
+
+
+def _form(error: PlatformError) -> ErrorForm:
+    return next(FORMS[kind] for kind in type(error).__mro__ if kind in FORMS)
+
+
+def _shape(shape: str | ErrorShape, model: ServiceModel) -> ErrorShape:
+    return model.error_shapes[shape] if isinstance(shape, str) else shape
+
+
+def _message(error: PlatformError, operation: Operation | None) -> str:
+    if isinstance(error, UnimplementedOperationError) and operation is not None:
+        return f"The operation {operation.name} is not implemented by lambd yet"
+    return error.message
