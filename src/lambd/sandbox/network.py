@@ -1,0 +1,246 @@
+"""One network namespace for each sandbox, made by a thread that enters it and comes back.
+
+The thread brings loopback up and opens the listening sockets inside: the Runtime API, the
+platform's API, name resolution. They are ordinary descriptors afterwards and stay in that
+namespace, so the event loop serves each sandbox directly, and nobody else can connect. With
+outbound network a veth pair joins the namespace to the host (`slices`, `firewall`).
+A few namespaces are kept ready, since making one with its cable costs some milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import socket
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from lambd.model.errors import SandboxError
+from lambd.sandbox import firewall, namespaces, slices, syscalls
+
+RUNTIME_API_PORT = 9001
+LOOPBACK = "127.0.0.1"
+_DNS_PORT = 53
+_LISTEN_BACKLOG = 1024
+_LOOPBACK_INDEX = 1
+_INSIDE_INTERFACE = "eth0"
+# Namespaces kept ready.
+_READY = 4
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class SandboxNetwork:
+    """One namespace and the sockets in it. `close` closes all of them."""
+
+    namespace_fd: int
+    runtime_api: socket.socket
+    platform: socket.socket
+    # Name resolution; None without outbound network.
+    dns_udp: socket.socket | None
+    dns_tcp: socket.socket | None
+    _closed: bool = field(default=False, init=False)
+
+    @property
+    def namespace_path(self) -> str:
+        """A path by which other processes on the host can open the namespace."""
+        return f"/proc/{os.getpid()}/fd/{self.namespace_fd}"
+
+    def close(self) -> None:
+        """Close everything; the namespace goes when its processes have gone. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        for sock in (self.runtime_api, self.platform, self.dns_udp, self.dns_tcp):
+            if sock is not None:
+                sock.close()
+        os.close(self.namespace_fd)
+
+
+class NetworkFactory:
+    """Makes sandbox networks; owns the host's side of them."""
+
+    def __init__(self, *, platform_port: int, cidr: str | None, nft: str) -> None:
+        """Args:
+        platform_port: where the platform's API listens inside.
+        cidr: range for outbound addresses; None for sandboxes without outbound network.
+        nft: path of the nft program.
+        """
+        self._platform_port = platform_port
+        self._cidr = cidr
+        self._nft = nft
+        # One thread, since it changes namespaces.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="lambd-network")
+        self._ready: deque[SandboxNetwork] = deque()
+        self._making: set[asyncio.Future[SandboxNetwork]] = set()
+        self._numbers = itertools.count()
+        self._slice: slices.Slice | None = None
+        self._host: Any = None  # pyroute2's IPRoute has no type information
+        self._home_fd = -1
+        self._open = False
+
+    async def open(self) -> None:
+        """Claim a slice, install the rules, make the first namespaces.
+
+        Raises:
+            SandboxError: this host does not let us.
+        """
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._open_host)
+        self._open = True
+        self._ready.append(await loop.run_in_executor(self._thread, self._make))
+        self._refill()
+
+    async def acquire(self) -> SandboxNetwork:
+        """A fresh network, from those kept ready if there is one.
+
+        Raises:
+            SandboxError: it could not be made.
+        """
+        if self._ready:
+            network = self._ready.popleft()
+        else:
+            loop = asyncio.get_running_loop()
+            network = await loop.run_in_executor(self._thread, self._make)
+        self._refill()
+        return network
+
+    async def close(self) -> None:
+        """Remove everything from the host; sandboxes have been closed before."""
+        self._open = False
+        if self._making:
+            await asyncio.wait(self._making)
+        while self._ready:
+            self._ready.popleft().close()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._close_host)
+        self._thread.shutdown()
+
+    def _refill(self) -> None:
+        """Have the thread make what is missing of the ready ones."""
+        loop = asyncio.get_running_loop()
+        while self._open and len(self._ready) + len(self._making) < _READY:
+            future = loop.run_in_executor(self._thread, self._make)
+            self._making.add(future)
+            future.add_done_callback(self._on_made)
+
+    def _on_made(self, future: asyncio.Future[SandboxNetwork]) -> None:
+        self._making.discard(future)
+        if future.cancelled():
+            return
+        if (error := future.exception()) is not None:
+            # Nobody waits for this one: the next `acquire` meets the cause itself.
+            _log.warning("no spare network", action="network-spare-failed", error=str(error))
+        else:
+            self._ready.append(future.result())
+
+    # In the network thread from here on.
+
+    def _open_host(self) -> None:
+        self._home_fd = namespaces.open_own_network()
+        if self._cidr is None:
+            return
+        self._slice = slices.claim(self._cidr)
+        self._host = IPRoute()
+        self._remove_interfaces(self._slice)
+        firewall.install(self._slice, self._nft)
+
+    def _close_host(self) -> None:
+        if self._slice is not None and self._host is not None:
+            self._remove_interfaces(self._slice)
+            firewall.remove(self._slice, self._nft)
+            self._slice.release()
+            self._host.close()
+        if self._home_fd >= 0:
+            os.close(self._home_fd)
+            self._home_fd = -1
+
+    def _remove_interfaces(self, claimed: slices.Slice) -> None:
+        for link in self._host.get_links():
+            if str(link.get_attr("IFLA_IFNAME")).startswith(claimed.interface_prefix):
+                try:
+                    self._host.link("del", index=link["index"])
+                except NetlinkError as exc:
+                    # Gone by itself meanwhile, with its namespace.
+                    _log.debug("interface is gone", action="interface-gone", error=str(exc))
+
+    def _make(self) -> SandboxNetwork:
+        try:
+            syscalls.unshare(syscalls.CLONE_NEWNET)
+            try:
+                return self._furnish(namespaces.open_own_network())
+            finally:
+                syscalls.setns(self._home_fd, syscalls.CLONE_NEWNET)
+        except (OSError, NetlinkError) as exc:
+            raise SandboxError(f"no network namespace for a sandbox: {exc}") from exc
+
+    def _furnish(self, namespace_fd: int) -> SandboxNetwork:
+        """Interfaces and sockets of the namespace that the thread is in."""
+        sockets: list[socket.socket] = []
+        try:
+            self._set_up_interfaces(namespace_fd)
+            for kind, port in (
+                (socket.SOCK_STREAM, RUNTIME_API_PORT),
+                (socket.SOCK_STREAM, self._platform_port),
+                (socket.SOCK_DGRAM, _DNS_PORT),
+                (socket.SOCK_STREAM, _DNS_PORT),
+            ):
+                if port == _DNS_PORT and self._cidr is None:
+                    continue
+                sockets.append(_listen(kind, port))
+        except BaseException:
+            for sock in sockets:
+                sock.close()
+            os.close(namespace_fd)
+            raise
+        dns_udp, dns_tcp = sockets[2:] if self._cidr is not None else (None, None)
+        return SandboxNetwork(
+            namespace_fd=namespace_fd,
+            runtime_api=sockets[0],
+            platform=sockets[1],
+            dns_udp=dns_udp,
+            dns_tcp=dns_tcp,
+        )
+
+    def _set_up_interfaces(self, namespace_fd: int) -> None:
+        inside: Any = IPRoute()
+        try:
+            inside.link("set", index=_LOOPBACK_INDEX, state="up")
+            if self._slice is not None:
+                self._connect(inside, namespace_fd, self._slice)
+        finally:
+            inside.close()
+
+    def _connect(self, inside: Any, namespace_fd: int, claimed: slices.Slice) -> None:
+        """Lay a cable from the namespace to the host."""
+        link = claimed.link(next(self._numbers))
+        peer = {"ifname": _INSIDE_INTERFACE, "net_ns_fd": namespace_fd}
+        self._host.link("add", ifname=link.interface, kind="veth", peer=peer)
+        outer = self._host.link_lookup(ifname=link.interface)[0]
+        self._host.addr("add", index=outer, address=link.host_address, prefixlen=31)
+        self._host.link("set", index=outer, state="up")
+        inner = inside.link_lookup(ifname=_INSIDE_INTERFACE)[0]
+        inside.addr("add", index=inner, address=link.sandbox_address, prefixlen=31)
+        inside.link("set", index=inner, state="up")
+        inside.route("add", dst="default", gateway=link.host_address)
+
+
+def _listen(kind: int, port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((LOOPBACK, port))
+        if kind == socket.SOCK_STREAM:
+            sock.listen(_LISTEN_BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

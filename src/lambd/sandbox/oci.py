@@ -1,0 +1,432 @@
+"""The OCI driver: sandboxes by crun, runc or runsc from a generated bundle.
+
+What is inside is decided by `bundle`, `rootfs`, `seccomp.json`, `scratch` and `network`; this
+module puts the parts together, calls the OCI runtime and takes everything apart again. The runtime
+ends once the sandbox's init runs; init is then our child (we are child subreaper) and is watched
+and killed directly, and its traces are removed without calling the runtime once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from lambd.model.errors import SandboxError
+from lambd.sandbox import bundle, cgroups, namespaces, rootfs, scratch, seccomp, syscalls
+from lambd.sandbox.dns import Resolver, host_resolvers
+from lambd.sandbox.driver import Sandbox, SandboxExit, SandboxSpec
+from lambd.sandbox.network import LOOPBACK, RUNTIME_API_PORT, NetworkFactory, SandboxNetwork
+from lambd.sandbox.spawn import Child, spawn
+
+OCI_RUNTIMES = ("crun", "runc")
+NETWORKS = ("masquerade", "none")
+# How long the OCI runtime may take to start one sandbox, seconds.
+_START_TIMEOUT_S = 30.0
+# Blocking system calls (mounts, removal) of that many sandboxes at once.
+_WORKERS = 4
+_ID_PATTERN = re.compile(r"[a-z0-9-]{1,40}")
+# What an administrator's PATH may lack.
+_SEARCH_PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
+# Descriptors handed on beside 0, 1 and 2: telemetry logs and control.
+_PRESERVED_FDS = 2
+_ERROR_TEXT_BYTES = 2000
+
+_log = structlog.get_logger(__name__)
+
+
+def find_program(name: str) -> str | None:
+    """Path of a program, looking into the administrator's directories too."""
+    return shutil.which(name, path=_SEARCH_PATH)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Holdings:
+    """What one sandbox holds on the host; filled step by step, released in any state."""
+
+    spec: SandboxSpec
+    bundle_dir: Path
+    state_dir: Path
+    cgroup_path: str
+    network: SandboxNetwork | None = None
+    control: socket.socket | None = None
+    log_fd: int = -1
+    child: Child | None = None
+    group: cgroups.SandboxGroup | None = None
+    stop_dns: Callable[[], None] = field(default=lambda: None)
+
+    def close_descriptors(self) -> None:
+        """Everything that is a descriptor of ours."""
+        self.stop_dns()
+        if self.group is not None:
+            self.group.close()
+        if self.network is not None:
+            self.network.close()
+        if self.control is not None:
+            self.control.close()
+        if self.log_fd >= 0:
+            os.close(self.log_fd)
+            self.log_fd = -1
+
+
+class OciSandbox:
+    """One sandbox started by an OCI runtime; see the `Sandbox` protocol."""
+
+    def __init__(self, driver: OciDriver, holdings: _Holdings) -> None:
+        if holdings.network is None or holdings.control is None:
+            raise SandboxError("a sandbox was started without its sockets")
+        if holdings.child is None or holdings.group is None:
+            raise SandboxError("a sandbox was started without its process")
+        self._driver = driver
+        self._holdings = holdings
+        self._network = holdings.network
+        self._control = holdings.control
+        self._child = holdings.child
+        self._group = holdings.group
+        self._log_fd = holdings.log_fd
+        self._closing: asyncio.Future[None] | None = None
+        # What was last read: the answers after `close`.
+        self._peak_bytes = self._oom_kills = 0
+
+    @property
+    def id(self) -> str:
+        """The id from the spec."""
+        return self._holdings.spec.id
+
+    @property
+    def control(self) -> socket.socket:
+        """Our end of the control socket."""
+        return self._control
+
+    @property
+    def log_fd(self) -> int:
+        """Read end of the log pipe."""
+        return self._log_fd
+
+    @property
+    def runtime_api_socket(self) -> socket.socket:
+        """Listening inside the sandbox's network namespace."""
+        return self._network.runtime_api
+
+    @property
+    def runtime_api_address(self) -> str:
+        """`host:port` as seen inside."""
+        return f"{LOOPBACK}:{RUNTIME_API_PORT}"
+
+    @property
+    def platform_socket(self) -> socket.socket | None:
+        """Listening inside the sandbox's network namespace."""
+        return self._network.platform
+
+    @property
+    def platform_address(self) -> str:
+        """`host:port` as seen inside."""
+        return f"{LOOPBACK}:{self._driver.platform_port}"
+
+    @property
+    def pid(self) -> int:
+        """Process id of init on the host."""
+        return self._child.pid
+
+    def path_inside(self, target: str) -> str:
+        """The sandbox has its own root: paths are what they are."""
+        return target
+
+    def freeze(self) -> None:
+        """Stop every process inside."""
+        self._set_frozen(frozen=True)
+
+    def thaw(self) -> None:
+        """Let them run again."""
+        self._set_frozen(frozen=False)
+
+    def _set_frozen(self, *, frozen: bool) -> None:
+        if self._closing is not None:
+            return
+        try:
+            self._group.set_frozen(frozen)
+        except OSError as exc:
+            raise SandboxError(f"sandbox {self.id} cannot be frozen or thawed: {exc}") from exc
+
+    def memory_peak_bytes(self) -> int:
+        """Highest memory use so far, page cache included."""
+        if self._closing is None:
+            self._peak_bytes = self._group.memory_peak_bytes()
+        return self._peak_bytes
+
+    def oom_kills(self) -> int:
+        """Processes killed for want of memory."""
+        if self._closing is None:
+            self._oom_kills = self._group.oom_kills()
+        return self._oom_kills
+
+    async def wait_exit(self) -> SandboxExit:
+        """Wait until init has ended."""
+        return await self._child.wait()
+
+    async def close(self) -> None:
+        """Kill everything inside and release what is held; idempotent."""
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
+            return
+        self.memory_peak_bytes()
+        self.oom_kills()
+        self._closing = asyncio.get_running_loop().create_future()
+        try:
+            await self._driver.release(self._holdings)
+        finally:
+            self._closing.set_result(None)
+
+
+class OciDriver:
+    """Starts sandboxes with an OCI runtime; see the `SandboxDriver` protocol."""
+
+    def __init__(
+        self,
+        runtime: str,
+        run_dir: Path,
+        instance: str,
+        platform_port: int,
+        network: str,
+        network_cidr: str,
+        *,
+        resolvers: Sequence[tuple[str, int]] | None = None,
+    ) -> None:
+        """Args:
+        runtime: `crun` or `runc`.
+        run_dir: a directory of ours, on a disk: images of /tmp are made in it.
+        instance: names the control groups; the same after a restart, unique on the host.
+        platform_port: where the platform's API listens inside.
+        network: `masquerade` or `none`.
+        network_cidr: IPv4 range for sandboxes' addresses, shared by all lambds of the host.
+        resolvers: name servers to relay to; None: the host's.
+        """
+        self.platform_port = platform_port
+        self._runtime = runtime
+        self._run_dir = run_dir
+        self._instance = instance
+        self._cidr = network_cidr if network == "masquerade" else None
+        if runtime not in OCI_RUNTIMES:
+            raise SandboxError(f"unknown OCI runtime {runtime!r}; known: {', '.join(OCI_RUNTIMES)}")
+        if network not in NETWORKS:
+            raise SandboxError(f"unknown network {network!r}; known: {', '.join(NETWORKS)}")
+        self._resolver = Resolver(resolvers if resolvers is not None else host_resolvers())
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="lambd-sandbox")
+        # Set by `open`.
+        self._runtime_path = ""
+        self._hierarchies: cgroups.Hierarchies
+        self._scratch: scratch.ScratchSpace
+        self._network: NetworkFactory
+        self._rootfs: rootfs.RootFilesystem
+        self._seccomp: dict[str, object] = {}
+
+    @property
+    def name(self) -> str:
+        """The OCI runtime's name."""
+        return self._runtime
+
+    async def open(self) -> None:
+        """Prepare the host and remove what a killed predecessor left behind."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._workers, self._open_host)
+        nft = self._need("nft", "nftables") if self._cidr is not None else ""
+        self._network = NetworkFactory(platform_port=self.platform_port, cidr=self._cidr, nft=nft)
+        await self._network.open()
+
+    def _open_host(self) -> None:
+        """The blocking part of `open`."""
+        if not namespaces.has_private_mounts():
+            raise SandboxError("the server has not entered a private mount namespace")
+        self._runtime_path = self._need(self._runtime, self._runtime)
+        self._hierarchies = cgroups.detect()
+        try:
+            self._seccomp = seccomp.seccomp_section()
+        except KeyError as exc:
+            raise SandboxError(f"no seccomp profile for {exc}") from exc
+        try:
+            syscalls.set_child_subreaper()
+            cgroups.remove_leftovers(self._hierarchies, self._instance)
+            cgroups.prepare_parent(self._hierarchies, self._instance)
+            self._clear_run_dir()
+            self._rootfs = rootfs.assemble(self._run_dir / "rootfs")
+        except OSError as exc:
+            raise SandboxError(f"cannot prepare {self._run_dir} for sandboxes: {exc}") from exc
+        self._scratch = self._scratch_space()
+
+    def _clear_run_dir(self) -> None:
+        self._run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._run_dir = self._run_dir.resolve()
+        namespaces.unmount_below(self._run_dir)
+        for name in ("rootfs", "oci", "bundles", "scratch"):
+            directory = self._run_dir / name
+            if directory.exists():
+                shutil.rmtree(directory)
+        for name in ("oci", "bundles", "scratch"):
+            (self._run_dir / name).mkdir(mode=0o700)
+
+    def _scratch_space(self) -> scratch.ScratchSpace:
+        mkfs = find_program("mkfs.ext4")
+        if mkfs is None or not scratch.has_loop_devices():
+            mkfs = None
+            _log.warning(
+                "no loop devices or no mkfs.ext4: /tmp of functions is memory and counts as such",
+                action="scratch-in-memory",
+            )
+        return scratch.ScratchSpace(self._run_dir / "scratch", mkfs=mkfs)
+
+    def _need(self, program: str, package: str) -> str:
+        path = find_program(program)
+        if path is None:
+            raise SandboxError(f"{program} is not installed (Debian: apt-get install {package})")
+        return path
+
+    async def start(self, spec: SandboxSpec) -> Sandbox:
+        """Start one sandbox; see the protocol."""
+        holdings = self._plan(spec)
+        try:
+            await self._start(holdings)
+            return OciSandbox(self, holdings)
+        except BaseException:
+            await self.release(holdings)
+            raise
+
+    def _plan(self, spec: SandboxSpec) -> _Holdings:
+        if _ID_PATTERN.fullmatch(spec.id) is None:
+            raise SandboxError(f"not a sandbox id: {spec.id!r}")
+        bundle_dir = self._run_dir / "bundles" / spec.id
+        if bundle_dir.exists():
+            raise SandboxError(f"sandbox {spec.id} exists already")
+        try:
+            for mount in spec.mounts:
+                self._rootfs.ensure_mount_point(mount.target)
+        except (ValueError, OSError) as exc:
+            raise SandboxError(f"sandbox {spec.id} cannot be mounted: {exc}") from exc
+        return _Holdings(
+            spec=spec,
+            bundle_dir=bundle_dir,
+            state_dir=self._run_dir / "oci" / spec.id,
+            cgroup_path=f"/{cgroups.PARENT}/{self._instance}/{spec.id}",
+        )
+
+    async def _start(self, holdings: _Holdings) -> None:
+        spec, loop = holdings.spec, asyncio.get_running_loop()
+        holdings.network = await self._network.acquire()
+        if holdings.network.dns_udp is not None and holdings.network.dns_tcp is not None:
+            holdings.stop_dns = self._resolver.serve(
+                holdings.network.dns_udp, holdings.network.dns_tcp
+            )
+        scratch_dir = await loop.run_in_executor(
+            self._workers, self._scratch.mount, spec.id, spec.ephemeral_storage_mib
+        )
+        try:
+            self._write_bundle(holdings, holdings.network, scratch_dir)
+            await self._run_runtime(holdings)
+            holdings.group = cgroups.SandboxGroup(self._hierarchies, holdings.cgroup_path)
+        except OSError as exc:
+            raise SandboxError(f"sandbox {spec.id} could not be started: {exc}") from exc
+        finally:
+            await loop.run_in_executor(self._workers, self._scratch.release, scratch_dir)
+
+    def _write_bundle(
+        self, holdings: _Holdings, network: SandboxNetwork, scratch_dir: Path
+    ) -> None:
+        config = bundle.bundle_config(
+            holdings.spec,
+            bundle.BundleParts(
+                rootfs=self._rootfs.path,
+                scratch=scratch_dir,
+                network_namespace=network.namespace_path,
+                cgroup_path=holdings.cgroup_path,
+                limit_swap=self._hierarchies.has_swap_limit(),
+                seccomp=self._seccomp,
+            ),
+        )
+        holdings.bundle_dir.mkdir(mode=0o700)
+        (holdings.bundle_dir / "config.json").write_text(json.dumps(config))
+
+    async def _run_runtime(self, holdings: _Holdings) -> None:
+        """Have the OCI runtime start init, and adopt init."""
+        loop = asyncio.get_running_loop()
+        runtime = Child(self._spawn_runtime(holdings), loop)
+        try:
+            async with asyncio.timeout(_START_TIMEOUT_S):
+                result = await runtime.wait()
+        except TimeoutError as exc:
+            raise SandboxError(f"{self._runtime} did not start {holdings.spec.id} in time") from exc
+        finally:
+            # In vain unless this wait was cut short.
+            runtime.send_signal(signal.SIGKILL)
+            pid_file = holdings.bundle_dir / "pid"
+            if pid_file.exists() and (text := pid_file.read_text()):
+                holdings.child = Child(int(text), loop)
+        if result != SandboxExit(status=0):
+            text = _tail(holdings.bundle_dir / "runtime.log")
+            raise SandboxError(f"{self._runtime} did not start {holdings.spec.id}: {text}")
+
+    def _spawn_runtime(self, holdings: _Holdings) -> int:
+        directory = holdings.bundle_dir
+        argv = [self._runtime_path, "--root", str(self._run_dir / "oci")]
+        argv += ["--log", str(directory / "runtime.log"), "run", "--detach"]
+        argv += ["--pid-file", str(directory / "pid"), "--preserve-fds", str(_PRESERVED_FDS)]
+        argv += ["--bundle", str(directory), holdings.spec.id]
+        holdings.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            holdings.control.setblocking(False)
+            holdings.log_fd, log_writer = os.pipe2(os.O_CLOEXEC)
+            null_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.set_blocking(holdings.log_fd, False)
+                descriptors = [null_fd, log_writer, log_writer, log_writer, theirs.fileno()]
+                return spawn(argv, {"PATH": _SEARCH_PATH}, descriptors)
+            finally:
+                os.close(null_fd)
+                os.close(log_writer)
+
+    async def release(self, holdings: _Holdings) -> None:
+        """Kill what runs and give everything back; for sandboxes of this driver only."""
+        if holdings.child is not None:
+            if holdings.group is not None:
+                with contextlib.suppress(OSError):  # the group goes with its last process
+                    holdings.group.set_frozen(False)
+            holdings.child.send_signal(signal.SIGKILL)
+            await holdings.child.wait()
+        holdings.close_descriptors()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._workers, self._remove_traces, holdings)
+
+    def _remove_traces(self, holdings: _Holdings) -> None:
+        cgroups.kill_and_remove(self._hierarchies, holdings.cgroup_path)
+        for directory in (holdings.bundle_dir, holdings.state_dir):
+            if directory.exists():
+                shutil.rmtree(directory)
+
+    async def close(self) -> None:
+        """Release what `open` took; sandboxes have been closed before."""
+        await self._network.close()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._workers, self._close_host)
+        self._workers.shutdown()
+
+    def _close_host(self) -> None:
+        self._rootfs.remove()
+        cgroups.remove_parent(self._hierarchies, self._instance)
+        for name in ("oci", "bundles", "scratch"):
+            shutil.rmtree(self._run_dir / name)
+
+
+def _tail(path: Path) -> str:
+    """The end of a text file that may not exist."""
+    if not path.exists():
+        return "it gave no reason"
+    return path.read_text(errors="replace").strip()[-_ERROR_TEXT_BYTES:] or "it gave no reason"

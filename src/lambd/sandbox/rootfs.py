@@ -1,0 +1,124 @@
+"""The root file system that all sandboxes of a driver share, put together once in `open`.
+
+The host's /usr read-only, a small generated /etc, mount points, nothing else of the host. It is
+assembled in lambd's private mount namespace and bound, with what is mounted in it, by each bundle.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from lambd.sandbox import syscalls
+
+# Name, user id and group id of everything inside (runtime.md section 9; the id is unverified).
+USER_NAME, USER_ID, GROUP_ID = "sbx_user1051", 993, 990
+# Top-level directories that are symlinks into /usr on merged-usr hosts, directories on others.
+_SYSTEM_DIRECTORIES = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_MOUNT_POINTS = ("proc", "dev", "tmp", "opt", "mnt", "var/task", "var/runtime", "var/lang")
+# Host files that hold nothing private and that programs expect: copied.
+_COPIED = ("ld.so.cache", "services", "protocols", "mime.types", "os-release", "ssl/openssl.cnf")
+# Host directories that /usr's programs need: bound. Not all of /etc/ssl: private keys are there.
+_BOUND = ("alternatives", "ssl/certs", "pki/tls/certs", "pki/ca-trust/extracted", "crypto-policies")
+# Configuration of the host's JVMs (/etc/java-17-openjdk and the like), which /usr links to.
+_BOUND_PATTERN = "java-*"
+
+_HOSTS = "127.0.0.1 localhost sandbox sandbox.localdomain\n::1 localhost\n"
+_RESOLV_CONF = "nameserver 127.0.0.1\noptions timeout:5 attempts:2\n"
+_NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"
+
+
+@dataclass(frozen=True, slots=True)
+class RootFilesystem:
+    """An assembled root; `mounted` lists what `remove` has to unmount, innermost last."""
+
+    path: Path
+    mounted: tuple[Path, ...]
+
+    def ensure_mount_point(self, target: str) -> None:
+        """Create the directory at which something is going to be mounted.
+
+        Raises:
+            ValueError: not an absolute, normalised path, or below a part that is the host's.
+        """
+        relative = Path(target).relative_to("/")
+        if ".." in relative.parts or not relative.parts:
+            raise ValueError(f"not a mount target: {target!r}")
+        if relative.parts[0] in ("usr", "etc", "proc", "dev", "tmp", *_SYSTEM_DIRECTORIES):
+            raise ValueError(f"{target} belongs to the sandbox's own root")
+        (self.path / relative).mkdir(parents=True, exist_ok=True)
+
+    def remove(self) -> None:
+        """Unmount everything and delete the directory."""
+        for target in reversed(self.mounted):
+            syscalls.umount(target)
+        shutil.rmtree(self.path)
+
+
+def assemble(path: Path, *, host: Path = Path("/")) -> RootFilesystem:
+    """Build the root in an empty or missing directory, in the caller's mount namespace.
+
+    Raises:
+        OSError: not permitted, or the disk is full.
+    """
+    path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    path.chmod(0o755)
+    for name in _MOUNT_POINTS:
+        (path / name).mkdir(parents=True, exist_ok=True)
+    mounted = [_bind(host / "usr", path / "usr")]
+    for name in _SYSTEM_DIRECTORIES:
+        source = host / name
+        if source.is_symlink():
+            (path / name).symlink_to(source.readlink())
+        elif source.is_dir():
+            mounted.append(_bind(source, path / name))
+    mounted += _fill_etc(path / "etc", host / "etc")
+    return RootFilesystem(path, tuple(mounted))
+
+
+def _bind(source: Path, target: Path) -> Path:
+    target.mkdir(parents=True, exist_ok=True)
+    syscalls.bind_read_only(source, target)
+    return target
+
+
+def _fill_etc(etc: Path, host_etc: Path) -> list[Path]:
+    """Write the generated files, copy and bind the host's; returns what was mounted."""
+    etc.mkdir()
+    for name, text in generated_etc().items():
+        (etc / name).write_text(text)
+    _copy_readable(host_etc.parent / "usr/share/zoneinfo/UTC", etc / "localtime")
+    for name in _COPIED:
+        _copy_readable(host_etc / name, etc / name)
+    directories = [host_etc / name for name in _BOUND] + sorted(host_etc.glob(_BOUND_PATTERN))
+    return [
+        _bind(source, etc / source.relative_to(host_etc))
+        for source in directories
+        if source.is_dir()
+    ]
+
+
+def generated_etc() -> dict[str, str]:
+    """Name and text of the files that are ours."""
+    return {
+        "passwd": (
+            "root:x:0:0:root:/:/sbin/nologin\n"
+            f"{USER_NAME}:x:{USER_ID}:{GROUP_ID}::/home/{USER_NAME}:/sbin/nologin\n"
+            "nobody:x:65534:65534:nobody:/:/sbin/nologin\n"
+        ),
+        "group": f"root:x:0:\n{USER_NAME}:x:{GROUP_ID}:\nnogroup:x:65534:\n",
+        "hosts": _HOSTS,
+        "resolv.conf": _RESOLV_CONF,
+        "nsswitch.conf": _NSSWITCH,
+        "timezone": "UTC\n",
+    }
+
+
+def _copy_readable(source: Path, target: Path) -> None:
+    """Copy a file that everybody may read; others are left out."""
+    if source.is_file() and os.stat(source).st_mode & 0o004:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        target.chmod(0o644)

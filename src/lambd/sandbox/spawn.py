@@ -1,0 +1,110 @@
+"""Child processes without asyncio's child watcher: posix_spawn, and exits seen through pidfds.
+
+An OCI runtime leaves the sandbox's init behind as our child (we are child subreaper), which no
+subprocess module knows of; so the same few lines serve both kinds of children.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+from collections.abc import Mapping, Sequence
+
+from lambd.sandbox.driver import SandboxExit
+
+# Descriptors for a child are moved above this first, so that no dup2 overwrites a later source.
+_FIRST_FREE_FD = 32
+
+
+def spawn(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    descriptors: Sequence[int],
+    *,
+    new_session: bool = False,
+) -> int:
+    """Start a program whose descriptors 0..n are the given ones and no others.
+
+    Args:
+        argv: absolute path of the program and its arguments.
+        environment: the whole environment.
+        descriptors: ours; the child sees the first as 0, the second as 1 and so on.
+        new_session: make it the leader of a session of its own.
+
+    Returns:
+        The process id; whoever calls this must reap it.
+
+    Raises:
+        OSError: the program cannot be executed.
+    """
+    sources = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE_FD) for fd in descriptors]
+    try:
+        return os.posix_spawn(
+            argv[0],
+            list(argv),
+            dict(environment),
+            file_actions=[(os.POSIX_SPAWN_DUP2, fd, n) for n, fd in enumerate(sources)],
+            setsid=new_session,
+            setsigmask=[],
+            setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ],
+        )
+    finally:
+        for fd in sources:
+            os.close(fd)
+
+
+class Child:
+    """A child process, reaped when it ends."""
+
+    def __init__(self, pid: int, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch a process that is (or has just become) our child.
+
+        Raises:
+            OSError: there is no such process, or no descriptor left.
+        """
+        self.pid = pid
+        self._loop = loop
+        self._pidfd = os.pidfd_open(pid)
+        self._exit: asyncio.Future[SandboxExit] = loop.create_future()
+        loop.add_reader(self._pidfd, self._on_exit)
+
+    def _on_exit(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        result = _reap(self._pidfd)
+        os.close(self._pidfd)
+        self._pidfd = -1
+        if not self._exit.done():
+            self._exit.set_result(result)
+
+    @property
+    def has_exited(self) -> bool:
+        """Whether it has ended and been reaped."""
+        return self._pidfd < 0
+
+    def send_signal(self, number: int) -> None:
+        """Signal it; nothing happens when it has ended."""
+        if self._pidfd >= 0:
+            try:
+                signal.pidfd_send_signal(self._pidfd, number)
+            except ProcessLookupError:
+                return  # a zombie: the reader is about to reap it
+
+    async def wait(self) -> SandboxExit:
+        """Wait for its end; any number of callers may."""
+        return await asyncio.shield(self._exit)
+
+
+def _reap(pidfd: int) -> SandboxExit:
+    """Collect an ended child's status."""
+    try:
+        info = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+    except ChildProcessError:
+        # Someone else waited for all children. Ended it has; how, nobody can tell any more.
+        return SandboxExit()
+    if info is None:
+        return SandboxExit()
+    if info.si_code == os.CLD_EXITED:
+        return SandboxExit(status=info.si_status)
+    return SandboxExit(signal=info.si_status)
