@@ -12,6 +12,9 @@ MIB = 1024 * 1024
 
 # Longest and shortest function timeout, seconds.
 TIMEOUT_MIN_S, TIMEOUT_MAX_S = 1, 900
+# Smallest and largest function memory and /tmp, MiB.
+MEMORY_MIN_MIB, MEMORY_MAX_MIB = 128, 10_240
+EPHEMERAL_STORAGE_MIN_MIB, EPHEMERAL_STORAGE_MAX_MIB = 512, 10_240
 # One vCPU's worth of memory, MiB (architecture: CPU share by memory).
 MEMORY_MIB_PER_VCPU = 1769
 # On-demand initialisation phase, seconds (runtime.md section 3).
@@ -26,6 +29,12 @@ CLIENT_CONTEXT_BYTES = 3583
 HTTP_HEADER_BYTES = 1 * MIB
 # Presigned download links of GetFunction, seconds.
 CODE_LINK_VALID_S = 600
+# Files, directories and links of one archive, and bytes of its zip directory: ours, AWS publishes
+# none; they bound the memory and inodes that an archive of empty files costs.
+ARCHIVE_ENTRIES = 200_000
+ARCHIVE_DIRECTORY_BYTES = 32 * MIB
+# Where a symbolic link in an archive points to, bytes: Linux's PATH_MAX.
+SYMLINK_TARGET_BYTES = 4095
 # One function log line, bytes: CloudWatch Logs' event limit; longer lines are split.
 LOG_LINE_BYTES = 256 * 1024
 

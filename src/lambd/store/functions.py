@@ -107,6 +107,17 @@ def list_in_transition(connection: Connection) -> list[FunctionVersion]:
     return [_to_version(row) for row in connection.execute(query).mappings()]
 
 
+def list_serving(connection: Connection, name: str) -> list[tuple[str, str, str]]:
+    """What invocations of a function may use now, as (name, version, deployment id)."""
+    query = select(function_versions.c.number, function_versions.c.serving_id).where(
+        function_versions.c.function_name == name, function_versions.c.serving_id.is_not(None)
+    )
+    return [
+        (name, _version_text(number), serving_id)
+        for number, serving_id in connection.execute(query)
+    ]
+
+
 def last_published(connection: Connection, name: str) -> tuple[FunctionVersion, str] | None:
     """The published version with the highest number, and the fingerprint of its source."""
     query = (
@@ -290,6 +301,10 @@ def _number(version: str) -> int | None:
     return int(version) if re.fullmatch("[1-9][0-9]{0,8}", version) else None
 
 
+def _version_text(number: int) -> str:
+    return LATEST if number == 0 else str(number)
+
+
 def _is_version(name: str, number: int | None) -> ColumnElement[bool]:
     return and_(function_versions.c.function_name == name, function_versions.c.number == number)
 
@@ -330,7 +345,7 @@ def _to_version(row: RowMapping) -> FunctionVersion:
     status: str | None = row["update_status"]
     return FunctionVersion(
         name=row["function_name"],
-        version=LATEST if number == 0 else str(number),
+        version=_version_text(number),
         deployment=deployment,
         serving=serving,
         revision_id=row["revision_id"],

@@ -1,0 +1,83 @@
+"""What must hold before a function is shown or changed; AWS's refusals where it does not.
+
+Source: api.md sections 3.4, 4, 6 and 7.
+"""
+
+from __future__ import annotations
+
+import base64
+
+from lambd.control.context import ControlContext
+from lambd.model.arns import LATEST, FunctionReference
+from lambd.model.errors import (
+    CodeStorageExceededError,
+    ConflictError,
+    NotFoundError,
+    PreconditionFailedError,
+)
+from lambd.model.functions import Code, FunctionVersion, State, UpdateStatus
+from lambd.store import functions as rows
+from lambd.store.database import Connection
+
+
+def require_version(
+    connection: Connection, context: ControlContext, reference: FunctionReference
+) -> FunctionVersion:
+    """The version that a caller named; `$LATEST` when without a qualifier.
+
+    Raises:
+        NotFoundError: there is none; the message has the ARN as the caller qualified it.
+    """
+    version = rows.get_version(connection, reference.name, reference.qualifier or LATEST)
+    if version is None:
+        arn = context.scope.function_arn(reference.name, reference.qualifier)
+        raise NotFoundError(f"Function not found: {arn}")
+    return version
+
+
+def require_changeable(
+    connection: Connection, context: ControlContext, name: str, revision_id: str | None
+) -> FunctionVersion:
+    """`$LATEST` of a function that may be changed now, by a caller who saw this revision.
+
+    Raises:
+        NotFoundError: there is no such function.
+        ConflictError: it is being created, has failed, or is being updated.
+        PreconditionFailedError: another `RevisionId` was given than `$LATEST` has.
+    """
+    latest = require_version(connection, context, FunctionReference(name=name))
+    if latest.state is not State.ACTIVE:
+        raise ConflictError(
+            "The operation cannot be performed at this time. The function is currently in the "
+            f"following state: {latest.state.value}"
+        )
+    refuse_during_update(latest, context)
+    if revision_id and revision_id != latest.revision_id:
+        raise PreconditionFailedError(
+            "The Revision Id provided does not match the latest Revision Id. Call the "
+            "GetFunction/GetAlias API to retrieve the latest Revision Id"
+        )
+    return latest
+
+
+def refuse_during_update(latest: FunctionVersion, context: ControlContext) -> None:
+    """Raise ConflictError while an update of the function is in progress."""
+    if latest.update_status is UpdateStatus.IN_PROGRESS:
+        arn = context.scope.function_arn(latest.name)
+        raise ConflictError(
+            "The operation cannot be performed at this time. An update is in progress for "
+            f"resource: {arn}"
+        )
+
+
+def require_code_storage(connection: Connection, context: ControlContext, more_bytes: int) -> None:
+    """Raise CodeStorageExceededError if the account cannot hold so much more code."""
+    if more_bytes <= 0:
+        return
+    if rows.code_storage_bytes(connection) + more_bytes > context.limits.code_storage_bytes:
+        raise CodeStorageExceededError("Code storage limit exceeded.")
+
+
+def code_sha256_text(code: Code) -> str:
+    """`CodeSha256` as the API writes it: base64 of the digest."""
+    return base64.b64encode(bytes.fromhex(code.sha256)).decode()
