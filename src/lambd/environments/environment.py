@@ -34,12 +34,14 @@ import structlog
 
 from lambd.environments.failures import Failure, exited, start_failed, timed_out
 from lambd.environments.function_log import FunctionLog
-from lambd.model.errors import RUNTIME_INVALID_ENTRYPOINT, SandboxError
+from lambd.http.server import HttpServer
+from lambd.model.errors import RUNTIME_INVALID_ENTRYPOINT, SANDBOX_TIMED_OUT, SandboxError
 from lambd.model.functions import FunctionVersion
 from lambd.model.invocations import InvocationResult
 from lambd.model.limits import INIT_TIMEOUT_S
 from lambd.runtimeapi.session import InvocationEvent, RuntimeOutcome, RuntimeSession
 from lambd.sandbox.driver import Sandbox
+from lambd.telemetry.lines import Outcome, Report
 
 _log = structlog.get_logger(__name__)
 
@@ -127,6 +129,8 @@ class ExecutionEnvironment:
         self.config = deployment.config
         self.idle_since = 0.0
         self.is_frozen = False
+        # HTTP servers on the sandbox's own sockets, closed with the environment.
+        self.servers: list[HttpServer] = []
         self.session = RuntimeSession(self, response_limit_bytes=response_limit_bytes)
         self._sandbox = sandbox
         self._launch = launch
@@ -221,6 +225,8 @@ class ExecutionEnvironment:
         if self._phase is not Phase.DEAD:
             self._die()
         self._log.close()
+        for server in self.servers:
+            server.close()
         await self._sandbox.close()
 
     # -- lambd.runtimeapi.session.RuntimeEvents
@@ -277,17 +283,12 @@ class ExecutionEnvironment:
         if running.result.done():
             return
         tail = self._log.tail() if running.invocation.wants_log_tail else None
-        if running.failure is not None:
-            payload, function_error = running.failure.payload, "Unhandled"
-        else:
-            outcome = running.outcome or RuntimeOutcome(payload=b"")
-            payload = outcome.payload
-            function_error = "Unhandled" if outcome.error_type is not None else None
+        ended = running.failure or running.outcome or RuntimeOutcome(payload=b"")
         running.result.set_result(
             InvocationResult(
-                payload=payload,
+                payload=ended.payload,
                 executed_version=self.version.version,
-                function_error=function_error,
+                function_error=None if ended.error_type is None else "Unhandled",
                 log_tail=tail,
             )
         )
@@ -299,15 +300,16 @@ class ExecutionEnvironment:
             return
         running.timer.cancel()
         duration_ms = (self._loop.time() - running.started) * 1000
-        error_type = running.failure.error_type if running.failure is not None else None
         self._log.end_and_report(
-            running.invocation.request_id,
-            duration_ms=duration_ms,
-            billed_ms=math.ceil(duration_ms + (running.init_ms or 0.0)),
-            memory_mib=self.config.memory_mib,
-            max_memory_mib=math.ceil(self._sandbox.memory_peak_bytes() / _MIB),
-            init_ms=running.init_ms,
-            error_type=error_type,
+            Report(
+                request_id=running.invocation.request_id,
+                duration_ms=duration_ms,
+                memory_size_mib=self.config.memory_mib,
+                max_memory_used_mib=math.ceil(self._sandbox.memory_peak_bytes() / _MIB),
+                outcome=_report_outcome(running),
+                error_type=running.failure.error_type if running.failure is not None else None,
+                init_duration_ms=running.init_ms,
+            )
         )
         self._answer(running)
 
@@ -460,3 +462,12 @@ class ExecutionEnvironment:
 
     def _ms_since(self, started: float) -> float:
         return (self._loop.time() - started) * 1000
+
+
+def _report_outcome(running: _Running) -> Outcome:
+    if running.failure is not None:
+        is_timeout = running.failure.error_type == SANDBOX_TIMED_OUT
+        return Outcome.TIMEOUT if is_timeout else Outcome.ERROR
+    if running.outcome is not None and running.outcome.error_type is not None:
+        return Outcome.FAILURE
+    return Outcome.SUCCESS

@@ -228,17 +228,20 @@ class Pool:
         environment: ExecutionEnvironment | None = None
         try:
             environment = await self._starter(deployment.version, self)
-            self._by_environment[environment] = deployment
-            deployment.environments.add(environment)
             deployment.starting -= 1
-            if not self._accepting:
-                raise UnavailableError("The platform is shutting down")
+            self._adopt(environment, deployment)
             await environment.initialise()
         except PlatformError as error:
             self._start_failed(deployment, environment, error)
         except Exception as error:  # noqa: BLE001 - a task root: a fault of ours must reach a caller
             _log.exception("environment_start_failed", function=deployment.version.name)
             self._start_failed(deployment, environment, SandboxError(str(error)))
+
+    def _adopt(self, environment: ExecutionEnvironment, deployment: _Deployment) -> None:
+        self._by_environment[environment] = deployment
+        deployment.environments.add(environment)
+        if not self._accepting:
+            raise UnavailableError("The platform is shutting down")
 
     def _start_failed(
         self,

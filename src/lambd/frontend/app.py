@@ -1,8 +1,8 @@
 """The front door: one HTTP application for everything that the platform's port answers.
 
-    /_lambd/health, /_lambd/code/...   the platform's own pages
-    X-Amz-Target: Logs_20140328.*      CloudWatch Logs
-    everything else                    the Lambda API, by method and path
+/_lambd/health, /_lambd/code/...   the platform's own pages
+X-Amz-Target: Logs_20140328.*      CloudWatch Logs
+everything else                    the Lambda API, by method and path
 """
 
 from __future__ import annotations
@@ -91,9 +91,7 @@ class FrontDoor:
         """Answer one API request, whatever happens."""
         request_id = str(uuid.uuid4())
         try:
-            if operation is None:
-                raise UnknownOperationError
-            response = await call(operation, labels, exchange, request_id)
+            response = await call(_known(operation), labels, exchange, request_id)
         except PlatformError as error:
             response = encode_error(error, operation)
             if response.status >= 500:
@@ -106,7 +104,8 @@ class FrontDoor:
         except Exception:  # noqa: BLE001 - a task root: faults of ours are logged and answered
             _log.exception("request_crashed", request_id=request_id)
             response = encode_error(
-                UnavailableError("An error occurred and the request cannot be processed."), operation
+                UnavailableError("An error occurred and the request cannot be processed."),
+                operation,
             )
         response.headers.append(("x-amzn-RequestId", request_id))
         exchange.respond(response)
@@ -151,6 +150,12 @@ class FrontDoor:
         if request.path.startswith(CodeLinks.PATH) and request.method == "GET":
             return await self._code_links.serve(request)
         return Response(404, [("Content-Type", "text/plain")], b"Not Found")
+
+
+def _known(operation: Operation | None) -> Operation:
+    if operation is None:
+        raise UnknownOperationError
+    return operation
 
 
 def _too_large(operation: str, limits: Limits) -> PlatformError:

@@ -1,0 +1,165 @@
+"""The log of one execution environment: what code inside writes, and the platform's own lines.
+
+Reads the sandbox's log pipe on the event loop and hands whole records to the log store in order.
+Before the platform writes END it empties the pipe, so that what the handler printed stands before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from lambd.model.functions import FunctionVersion
+from lambd.model.limits import LOG_TAIL_BYTES
+from lambd.telemetry import lines
+from lambd.telemetry.lines import InitReport, InitStart, LogSettings, Outcome, Report
+from lambd.telemetry.log_frames import LogParser
+
+_READ_BYTES = 64 * 1024
+# Reads of one drain: a process that writes without end must not hold the event loop.
+_DRAIN_READS = 64
+
+
+class LogSink(Protocol):
+    """Where records go; `lambd.store.log_events.LogStore` is one."""
+
+    def append(self, group: str, stream: str, records: Sequence[tuple[int, str]]) -> None:
+        """Take (Unix milliseconds, message) records without blocking."""
+
+
+class FunctionLog:
+    """See the module header. All methods run on the event loop."""
+
+    def __init__(
+        self,
+        *,
+        store: LogSink,
+        version: FunctionVersion,
+        stream: str,
+        log_fd: int,
+        runtime_version: str,
+        runtime_version_arn: str,
+    ) -> None:
+        logging = (version.serving or version.deployment).config.logging
+        self._store = store
+        self._version = version
+        self._group = logging.log_group or f"/aws/lambda/{version.name}"
+        self._stream = stream
+        self._log_fd = log_fd
+        self._settings = LogSettings.of(logging.log_format, logging.system_log_level)
+        self._runtime_version = runtime_version
+        self._runtime_version_arn = runtime_version_arn
+        self._parser = LogParser()
+        # Messages of the invocation under way, while somebody wants its tail.
+        self._tail: deque[str] | None = None
+        self._tail_chars = 0
+        self._loop = asyncio.get_running_loop()
+        self._open = True
+        self._loop.add_reader(log_fd, self._read)
+
+    def close(self) -> None:
+        """Take what is left in the pipe and stop reading; idempotent."""
+        if not self._open:
+            return
+        self.drain()
+        if self._open:
+            self._stop_reading()
+        self._append([(r.timestamp_ms, r.message) for r in self._parser.flush(_now_ms())])
+
+    def drain(self) -> None:
+        """Take everything that is in the pipe now (within bounds)."""
+        for _ in range(_DRAIN_READS):
+            if not self._read():
+                return
+
+    # -- the platform's lines
+
+    def init_start(self) -> None:
+        """INIT_START."""
+        event = InitStart(
+            function_name=self._version.name,
+            function_version=self._version.version,
+            runtime_version=self._runtime_version,
+            runtime_version_arn=self._runtime_version_arn,
+        )
+        self._write(lines.init_start(event, self._settings, _now()))
+
+    def init_report(self, duration_ms: float, *, status: str, error_type: str | None) -> None:
+        """INIT_REPORT, for an init phase that failed."""
+        self.drain()
+        event = InitReport(duration_ms=duration_ms, outcome=Outcome(status), error_type=error_type)
+        self._write(lines.init_report(event, self._settings, _now()))
+
+    def start(self, request_id: str, *, keep_tail: bool) -> None:
+        """START of an invocation; with `keep_tail` its last lines are kept for the caller."""
+        if keep_tail:
+            self._tail = deque()
+            self._tail_chars = 0
+        self._write(lines.start(request_id, self._version.version, self._settings, _now()))
+
+    def end_and_report(self, report: Report) -> None:
+        """END and REPORT, behind everything that the function wrote."""
+        self.drain()
+        now = _now()
+        now_ms = _now_ms()
+        texts = (
+            lines.end(report, self._settings, now),
+            lines.report(report, self._settings, now),
+        )
+        self._append([(now_ms, text) for text in texts if text])
+
+    def tail(self) -> bytes:
+        """The last 4 KiB of the invocation's log; the next invocation starts anew."""
+        kept, self._tail = self._tail, None
+        return "".join(kept or ()).encode()[-LOG_TAIL_BYTES:]
+
+    # -- inside
+
+    def _read(self) -> bool:
+        """Take one chunk from the pipe; False when there is nothing to take."""
+        if not self._open:
+            return False
+        try:
+            data = os.read(self._log_fd, _READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            # Every process inside has closed it: nothing more will come.
+            self._stop_reading()
+            return False
+        records = self._parser.feed(data, _now_ms())
+        self._append([(record.timestamp_ms, record.message) for record in records])
+        return True
+
+    def _stop_reading(self) -> None:
+        self._open = False
+        self._loop.remove_reader(self._log_fd)
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._append([(_now_ms(), text)])
+
+    def _append(self, records: list[tuple[int, str]]) -> None:
+        if not records:
+            return
+        self._store.append(self._group, self._stream, records)
+        tail = self._tail
+        if tail is not None:
+            for _, message in records:
+                tail.append(message)
+                self._tail_chars += len(message)
+            while len(tail) > 1 and self._tail_chars - len(tail[0]) >= LOG_TAIL_BYTES:
+                self._tail_chars -= len(tail.popleft())
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - an edge

@@ -1,0 +1,127 @@
+"""Brings versions in transition to rest: Pending -> Active or Failed, updates -> served or refused.
+
+The control plane changes rows and goes; this is the other half. It also retires environments that
+no row serves any more, and clears away code that nothing needs. On start it takes up whatever a
+predecessor left in the middle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from lambd.environments.pool import Pool, PoolKey
+from lambd.environments.preparation import PreparationFailedError, Preparer
+from lambd.model.functions import FunctionVersion, Reason
+from lambd.store.blobs import BlobStore
+from lambd.store.database import Database, FunctionChanged
+from lambd.store.functions import (
+    list_in_transition,
+    list_serving,
+    mark_failed,
+    mark_ready,
+    referenced_code,
+)
+
+_log = structlog.get_logger(__name__)
+
+# After the last change, before unneeded code is removed.
+_GARBAGE_DELAY_S = 60.0
+# Blobs younger than this may belong to a request that has not committed yet.
+_GARBAGE_MIN_AGE = timedelta(hours=1)
+
+
+class Reconciler:
+    """See the module header; `run` under the root task group."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        blobs: BlobStore,
+        preparer: Preparer,
+        pool: Pool,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._preparer = preparer
+        self._pool = pool
+        self._tasks = tasks
+        self._changed = asyncio.Event()
+        self._changed_names: set[str] = set()
+        # Deployments being prepared, so that a second notice doesn't start them again.
+        self._preparing: set[PoolKey] = set()
+        database.subscribe(self._note)
+
+    def _note(self, change: FunctionChanged) -> None:
+        self._changed_names.add(change.name)
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Reconcile on start and after every change; runs until cancelled."""
+        await self._start_preparations()
+        while True:
+            await self._wait_change()
+            names, self._changed_names = self._changed_names, set()
+            self._changed.clear()
+            await self._start_preparations()
+            await self._retire(names)
+
+    async def _wait_change(self) -> None:
+        """Wait for a change; use a quiet minute to clear away code."""
+        try:
+            async with asyncio.timeout(_GARBAGE_DELAY_S):
+                await self._changed.wait()
+        except TimeoutError:
+            await self._collect_garbage()
+            await self._changed.wait()
+
+    async def _start_preparations(self) -> None:
+        for version in await self._database.read(list_in_transition):
+            key = (version.name, version.version, version.deployment.id)
+            if key not in self._preparing:
+                self._preparing.add(key)
+                self._tasks.create_task(self._prepare(version, key))
+
+    async def _prepare(self, version: FunctionVersion, key: PoolKey) -> None:
+        """Prepare one version's deployment and write down how that ended."""
+        name, number, deployment_id = key
+        reason: Reason | None = None
+        try:
+            await self._preparer.prepare(version.deployment)
+        except PreparationFailedError as error:
+            reason = error.reason
+        except Exception as error:  # noqa: BLE001 - a task root: the row must not stay Pending
+            _log.exception("preparation_crashed", function=name, version=number)
+            reason = Reason(text=f"Internal error: {error}", code="InternalError")
+        now = datetime.now(UTC)  # noqa: TID251 - an edge
+        try:
+            if reason is None:
+                await self._database.run(mark_ready, name, number, deployment_id, now)
+            else:
+                await self._database.run(mark_failed, name, number, deployment_id, reason, now)
+        finally:
+            self._preparing.discard(key)
+
+    async def _retire(self, names: set[str]) -> None:
+        """Close environments of deployments that no version serves any more."""
+        keys = [key for name in names for key in self._pool.keys_of(name)]
+        if not keys:
+            return
+        served: set[PoolKey] = set()
+        for name in {key[0] for key in keys}:
+            served.update(await self._database.read(list_serving, name))
+        self._pool.retire(lambda key: key[0] not in names or key in served)
+
+    async def _collect_garbage(self) -> None:
+        needed = await self._database.read(referenced_code)
+        in_use = {
+            (each.version.serving or each.version.deployment).code.sha256
+            for each in self._pool.environments()
+        }
+        await asyncio.to_thread(self._preparer.collect_garbage, needed | in_use)
+        put_before = datetime.now(UTC) - _GARBAGE_MIN_AGE  # noqa: TID251 - an edge
+        await asyncio.to_thread(self._blobs.collect_garbage, needed, put_before=put_before)

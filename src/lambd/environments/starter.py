@@ -1,0 +1,169 @@
+"""From a function version to a started environment: mounts, variables, log stream, sandbox."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lambd.environments.environment import ExecutionEnvironment, Launch
+from lambd.environments.function_log import FunctionLog, LogSink
+from lambd.environments.pool import Pool
+from lambd.environments.preparation import PreparationFailedError, Prepared, Preparer
+from lambd.http.server import Application, HttpServer
+from lambd.model.arns import Scope
+from lambd.model.errors import SandboxError
+from lambd.model.functions import Deployment, FunctionVersion
+from lambd.runtimes.environment import (
+    Credentials,
+    Surroundings,
+    environment,
+    exec_argv,
+    start_mode,
+)
+from lambd.runtimes.provision import LANG_DIR, RUNTIME_DIR
+from lambd.sandbox.driver import Mount, Sandbox, SandboxDriver, SandboxSpec
+from lambd.telemetry.lines import log_stream_name
+
+_TASK_ROOT = "/var/task"
+# Connections that code inside may hold to its Runtime API, and to the platform's own.
+_MAX_RUNTIME_CONNECTIONS = 64
+_MAX_PLATFORM_CONNECTIONS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StarterSettings:
+    """What every environment of this platform shares."""
+
+    scope: Scope
+    credentials: Credentials
+    # AWS_ENDPOINT_URL: None for the platform itself, "" for none at all.
+    endpoint_url: str | None
+    response_limit_bytes: int
+
+
+class Starter:
+    """Implements `pool.EnvironmentStarter`."""
+
+    def __init__(
+        self,
+        *,
+        driver: SandboxDriver,
+        preparer: Preparer,
+        logs: LogSink,
+        settings: StarterSettings,
+        platform: Callable[[], Application],
+    ) -> None:
+        self._driver = driver
+        self._preparer = preparer
+        self._logs = logs
+        self._settings = settings
+        self._platform = platform
+
+    async def __call__(self, version: FunctionVersion, pool: Pool) -> ExecutionEnvironment:
+        """Start a sandbox and serve its sockets.
+
+        Raises:
+            SandboxError: it could not be started, or the deployment can no longer be prepared.
+        """
+        deployment = version.serving or version.deployment
+        try:
+            prepared = await self._preparer.prepare(deployment)
+        except PreparationFailedError as error:
+            raise SandboxError(error.message) from error
+        sandbox = await self._driver.start(_spec(deployment, prepared))
+        try:
+            return await self._assemble(version, deployment, prepared, sandbox, pool)
+        except BaseException:
+            await sandbox.close()
+            raise
+
+    async def _assemble(
+        self,
+        version: FunctionVersion,
+        deployment: Deployment,
+        prepared: Prepared,
+        sandbox: Sandbox,
+        pool: Pool,
+    ) -> ExecutionEnvironment:
+        stream = log_stream_name(
+            version.name,
+            version.version,
+            deployment.config.logging.log_group,
+            datetime.now(UTC),  # noqa: TID251 - an edge
+            os.urandom(16).hex(),
+        )
+        log = FunctionLog(
+            store=self._logs,
+            version=version,
+            stream=stream,
+            log_fd=sandbox.log_fd,
+            runtime_version=prepared.runtime.version_string,
+            runtime_version_arn=prepared.runtime.version_arn(self._settings.scope.region),
+        )
+        made = ExecutionEnvironment(
+            version=version,
+            sandbox=sandbox,
+            launch=self._launch(version, deployment, prepared, sandbox, stream),
+            log=log,
+            owner=pool,
+            response_limit_bytes=self._settings.response_limit_bytes,
+        )
+        runtime_server = HttpServer(made.session, max_connections=_MAX_RUNTIME_CONNECTIONS)
+        await runtime_server.listen(sandbox.runtime_api_socket)
+        made.servers.append(runtime_server)
+        if sandbox.platform_socket is not None:
+            platform_server = HttpServer(
+                self._platform(), max_connections=_MAX_PLATFORM_CONNECTIONS
+            )
+            await platform_server.listen(sandbox.platform_socket)
+            made.servers.append(platform_server)
+        return made
+
+    def _launch(
+        self,
+        version: FunctionVersion,
+        deployment: Deployment,
+        prepared: Prepared,
+        sandbox: Sandbox,
+        stream: str,
+    ) -> Launch:
+        customer = deployment.config.environment or {}
+        endpoint_url = self._settings.endpoint_url
+        if endpoint_url is None:
+            endpoint_url = f"http://{sandbox.platform_address}"
+        around = Surroundings(
+            runtime_api_address=sandbox.runtime_api_address,
+            log_stream=stream,
+            credentials=self._settings.credentials,
+            endpoint_url=endpoint_url or None,
+            task_root=sandbox.path_inside(_TASK_ROOT),
+            runtime_dir=sandbox.path_inside(RUNTIME_DIR),
+            lang_dir=sandbox.path_inside(LANG_DIR),
+            opt_dir=sandbox.path_inside("/opt"),
+        )
+        variables = environment(version, deployment, self._settings.scope, prepared.runtime, around)
+        return Launch(
+            mode=start_mode(customer),
+            argv=exec_argv(prepared.runtime, customer, around),
+            env=variables,
+            cwd=around.task_root,
+        )
+
+
+def _spec(deployment: Deployment, prepared: Prepared) -> SandboxSpec:
+    runtime = prepared.runtime
+    return SandboxSpec(
+        id=f"env-{os.urandom(8).hex()}",
+        init_argv=runtime.init_argv,
+        init_environment=runtime.init_environment,
+        mounts=(
+            Mount(source=prepared.code_dir, target=_TASK_ROOT),
+            Mount(source=runtime.runtime_dir, target=RUNTIME_DIR),
+            Mount(source=runtime.interpreter_root, target=LANG_DIR),
+            *(Mount(source=source, target=target) for source, target in runtime.overlays),
+        ),
+        memory_mib=deployment.config.memory_mib,
+        ephemeral_storage_mib=deployment.config.ephemeral_storage_mib,
+    )

@@ -1,0 +1,243 @@
+"""Handlers of the operations on functions, their versions and their tags."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from lambd.control import archives, functions, tags, versions
+from lambd.control.functions import (
+    CreateFunctionRequest,
+    UpdateCodeRequest,
+    UpdateConfigurationRequest,
+)
+from lambd.control.unsupported import refuse_unsupported
+from lambd.control.versions import PublishVersionRequest
+from lambd.frontend.function_shapes import (
+    configuration,
+    configuration_changes,
+    listed_configuration,
+    requested_qualifier,
+)
+from lambd.frontend.lambda_api import Call, LambdaApi, Members
+from lambd.model.arns import FunctionReference, parse_function_reference
+from lambd.model.errors import InvalidParameterError
+from lambd.model.functions import Code, FunctionVersion
+from lambd.store.paging import Page
+
+_T = TypeVar("_T")
+
+
+async def create_function(api: LambdaApi, call: Call) -> Members:
+    """CreateFunction: the code is stored before the row that refers to it."""
+    params = call.params
+    refuse_unsupported(params)
+    name = _unqualified(api, params["FunctionName"])
+    request = CreateFunctionRequest(
+        name=name,
+        role=params["Role"],
+        code=await _receive(api, params["Code"]),
+        configuration=configuration_changes(params),
+        tags=params.get("Tags", {}),
+        publish=params.get("Publish", False),
+    )
+    made = await api.database.run(functions.create_function, api.context(), request)
+    # Unqualified even when it is version 1 that the reply shows [L].
+    return configuration(api, made, arn_qualifier=None)
+
+
+async def get_function(api: LambdaApi, call: Call) -> Members:
+    """GetFunction: configuration, a link to the code, tags."""
+    reference = _reference(api, call.params)
+    found = await api.database.read(functions.get_function, api.context(), reference)
+    version = found.version
+    reply: Members = {
+        "Configuration": configuration(
+            api, version, arn_qualifier=requested_qualifier(version, reference.qualifier)
+        ),
+        "Code": {
+            "RepositoryType": "S3",
+            "Location": api.code_links.link(version.code.sha256),
+        },
+    }
+    if found.tags:
+        reply["Tags"] = dict(found.tags)
+    return reply
+
+
+async def get_function_configuration(api: LambdaApi, call: Call) -> Members:
+    """GetFunctionConfiguration."""
+    reference = _reference(api, call.params)
+    version = await api.database.read(functions.get_configuration, api.context(), reference)
+    return configuration(
+        api, version, arn_qualifier=requested_qualifier(version, reference.qualifier)
+    )
+
+
+async def list_functions(api: LambdaApi, call: Call) -> Members:
+    """ListFunctions: `$LATEST` of each, or every version with FunctionVersion=ALL."""
+    params = call.params
+    if params.get("MasterRegion") not in (None, "ALL", api.scope.region):
+        # Lambda@Edge replicas, of which there are none.
+        return {"Functions": []}
+    all_versions = params.get("FunctionVersion") == "ALL"
+    page = await api.database.read(
+        functions.list_functions,
+        api.context(),
+        all_versions=all_versions,
+        marker=params.get("Marker"),
+        max_items=params.get("MaxItems"),
+    )
+    return _listing(
+        "Functions",
+        page,
+        lambda version: listed_configuration(
+            api, version, arn_qualifier=version.version if all_versions else None
+        ),
+    )
+
+
+async def update_function_code(api: LambdaApi, call: Call) -> Members:
+    """UpdateFunctionCode; a dry run stores nothing."""
+    params = call.params
+    refuse_unsupported(params)
+    name = _unqualified(api, params["FunctionName"])
+    dry_run = params.get("DryRun", False)
+    architectures = params.get("Architectures")
+    request = UpdateCodeRequest(
+        name=name,
+        code=await _receive(api, params, store=not dry_run),
+        architectures=tuple(architectures) if architectures else None,
+        publish=params.get("Publish", False),
+        dry_run=dry_run,
+        revision_id=params.get("RevisionId"),
+    )
+    updated = await api.database.run(functions.update_code, api.context(), request)
+    return configuration(api, updated, arn_qualifier=requested_qualifier(updated, None))
+
+
+async def update_function_configuration(api: LambdaApi, call: Call) -> Members:
+    """UpdateFunctionConfiguration: absent members stay as they are."""
+    params = call.params
+    refuse_unsupported(params)
+    request = UpdateConfigurationRequest(
+        name=_unqualified(api, params["FunctionName"]),
+        changes=configuration_changes(params),
+        revision_id=params.get("RevisionId"),
+    )
+    updated = await api.database.run(functions.update_configuration, api.context(), request)
+    return configuration(api, updated, arn_qualifier=None)
+
+
+async def delete_function(api: LambdaApi, call: Call) -> Members:
+    """DeleteFunction: 204 and no body, as recorded from AWS."""
+    reference = _reference(api, call.params)
+    await api.database.run(functions.delete_function, api.context(), reference)
+    return {"StatusCode": 204}
+
+
+async def publish_version(api: LambdaApi, call: Call) -> Members:
+    """PublishVersion."""
+    params = call.params
+    refuse_unsupported(params)
+    request = PublishVersionRequest(
+        name=_unqualified(api, params["FunctionName"]),
+        code_sha256=params.get("CodeSha256"),
+        description=params.get("Description"),
+        revision_id=params.get("RevisionId"),
+    )
+    version = await api.database.run(versions.publish_version, api.context(), request)
+    return configuration(api, version, arn_qualifier=version.version)
+
+
+async def list_versions_by_function(api: LambdaApi, call: Call) -> Members:
+    """ListVersionsByFunction: `$LATEST` first, then ascending, each with its qualified ARN."""
+    params = call.params
+    reference = parse_function_reference(params["FunctionName"], api.scope)
+    page = await api.database.read(
+        versions.list_versions,
+        api.context(),
+        reference.name,
+        marker=params.get("Marker"),
+        max_items=params.get("MaxItems"),
+    )
+    return _listing(
+        "Versions",
+        page,
+        lambda version: listed_configuration(api, version, arn_qualifier=version.version),
+    )
+
+
+async def tag_resource(api: LambdaApi, call: Call) -> Members:
+    """TagResource."""
+    params = call.params
+    await api.database.run(tags.tag_resource, api.context(), params["Resource"], params["Tags"])
+    return {}
+
+
+async def untag_resource(api: LambdaApi, call: Call) -> Members:
+    """UntagResource."""
+    params = call.params
+    await api.database.run(
+        tags.untag_resource, api.context(), params["Resource"], params["TagKeys"]
+    )
+    return {}
+
+
+async def list_tags(api: LambdaApi, call: Call) -> Members:
+    """ListTags."""
+    resource = call.params["Resource"]
+    return {"Tags": await api.database.read(tags.list_tags, api.context(), resource)}
+
+
+def _reference(api: LambdaApi, params: Members) -> FunctionReference:
+    return parse_function_reference(params["FunctionName"], api.scope, params.get("Qualifier"))
+
+
+def _unqualified(api: LambdaApi, text: str) -> str:
+    """The name in an operation that works on `$LATEST` only."""
+    return parse_function_reference(text, api.scope).name
+
+
+def _listing(
+    member: str, page: Page[FunctionVersion], shape: Callable[[FunctionVersion], Members]
+) -> Members:
+    reply: Members = {member: [shape(item) for item in page.items]}
+    if page.next_marker is not None:
+        reply["NextMarker"] = page.next_marker
+    return reply
+
+
+async def _receive(api: LambdaApi, source: Members, *, store: bool = True) -> Code:
+    """Take the code of a request from its body or from S3, off the event loop."""
+    archive = source.get("ZipFile")
+    bucket, key = source.get("S3Bucket"), source.get("S3Key")
+    if archive is not None and (bucket is not None or key is not None):
+        raise InvalidParameterError(
+            "Please do not provide other FunctionCode parameters when providing a ZipFile."
+        )
+    if archive is None and (bucket is None or key is None):
+        raise InvalidParameterError("Please provide a source for function code.")
+    return await asyncio.to_thread(
+        _receive_blocking,
+        api,
+        archive,
+        (bucket or "", key or "", source.get("S3ObjectVersion")),
+        store,
+    )
+
+
+def _receive_blocking(
+    api: LambdaApi, archive: bytes | None, s3: tuple[str, str, str | None], store: bool
+) -> Code:
+    if archive is not None:
+        return _take(api, archive, store)
+    with api.s3.fetch(*s3) as file:
+        return _take(api, file, store)
+
+
+def _take(api: LambdaApi, archive: archives.Archive, store: bool) -> Code:
+    if store:
+        return archives.receive_archive(archive, api.limits, api.blobs)
+    return archives.check_archive(archive, api.limits)

@@ -1,0 +1,61 @@
+"""What the handlers of Lambda operations work with.
+
+A handler takes the decoded members of one request and gives those of the reply, in AWS's shapes:
+the handlers (`functions.py`, `invocations.py`, ...) are where these meet the typed functions of
+`control` and `invoke`; `operations.py` is the table of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lambd.aws.clients import S3Source
+from lambd.control.context import ControlContext, RuntimeRules
+from lambd.frontend.code_links import CodeLinks
+from lambd.http.messages import Request
+from lambd.invoke.pipeline import InvokePipeline
+from lambd.model.arns import Scope
+from lambd.model.limits import Limits
+from lambd.store.blobs import BlobStore
+from lambd.store.database import Database
+
+# Members of a request or a reply in AWS's shape.
+Members = dict[str, Any]
+
+
+class Call:
+    """One decoded request."""
+
+    __slots__ = ("extra_headers", "params", "request", "request_id")
+
+    def __init__(self, params: Members, request_id: str, request: Request) -> None:
+        self.params = params
+        self.request_id = request_id
+        self.request = request
+        # Reply headers that the model does not know.
+        self.extra_headers: list[tuple[str, str]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LambdaApi:
+    """The parts of the platform that handlers call."""
+
+    scope: Scope
+    limits: Limits
+    database: Database
+    blobs: BlobStore
+    s3: S3Source
+    pipeline: InvokePipeline
+    code_links: CodeLinks
+    runtimes: RuntimeRules
+
+    def context(self) -> ControlContext:
+        """What a control function needs to know of its surroundings, now."""
+        return ControlContext(
+            scope=self.scope,
+            limits=self.limits,
+            now=datetime.now(UTC),  # noqa: TID251 - an edge
+            runtimes=self.runtimes,
+        )

@@ -1,0 +1,256 @@
+"""THE wiring: builds every part, owns the root task group, and the order of start and stop.
+
+Start: private mounts, data directory, socket, driver, store, data plane, front door.
+Stop (SIGTERM, SIGINT): accept nothing, drain answers under way, close environments, then the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+
+import structlog
+import uvloop
+
+from lambd.aws.clients import S3Source
+from lambd.config import Settings
+from lambd.environments.placement import HostLedger, machine_memory_mib
+from lambd.environments.pool import Pool
+from lambd.environments.preparation import Preparer
+from lambd.environments.reconciler import Reconciler
+from lambd.environments.starter import Starter, StarterSettings
+from lambd.frontend.app import FrontDoor
+from lambd.frontend.code_links import CodeLinks
+from lambd.frontend.lambda_api import LambdaApi
+from lambd.frontend.logs_api import LogsApi
+from lambd.http.server import HttpServer
+from lambd.invoke.pipeline import InvokePipeline
+from lambd.invoke.resolve import VersionCache
+from lambd.model.arns import Scope
+from lambd.model.errors import PlatformError, UnavailableError
+from lambd.model.functions import FunctionVersion
+from lambd.runtimes import catalogue
+from lambd.runtimes.environment import Credentials
+from lambd.runtimes.provision import Provisioner
+from lambd.sandbox.driver import SandboxDriver
+from lambd.sandbox.namespaces import enter_private_mounts
+from lambd.sandbox.oci import OciDriver
+from lambd.sandbox.process import ProcessDriver
+from lambd.store.blobs import BlobStore
+from lambd.store.database import Database
+from lambd.store.functions import get_version
+from lambd.store.log_events import LogStore
+
+_log = structlog.get_logger(__name__)
+
+_PROCESS_DRIVER = "process"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What a started server tells whoever started it; `settings.port` is the bound one."""
+
+    settings: Settings
+    driver_name: str
+    runtimes: tuple[str, ...]
+
+
+ReadyCallback = Callable[[Started], None]
+
+
+def serve(settings: Settings, on_ready: ReadyCallback | None = None) -> int:
+    """Run a platform until SIGTERM or SIGINT; the process's exit status.
+
+    Call it from the main thread of a process that has started no other thread.
+    """
+    try:
+        if settings.driver != _PROCESS_DRIVER:
+            enter_private_mounts()
+        uvloop.run(_main(settings, on_ready))
+    except PlatformError as error:
+        _log.critical("server_failed", error=error.message)
+        return 1
+    return 0
+
+
+async def _main(settings: Settings, on_ready: ReadyCallback | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running_platform(settings) as started:
+        if on_ready is not None:
+            on_ready(started)
+        await stop.wait()
+        _log.info("server_stopping", drain_timeout_s=settings.drain_timeout_s)
+
+
+@contextlib.asynccontextmanager
+async def running_platform(settings: Settings) -> AsyncIterator[Started]:
+    """A platform that serves for as long as the block runs, and drains at its end.
+
+    Raises:
+        UnavailableError: the address is taken, or the data directory is in use.
+        SandboxError: the driver cannot run on this machine.
+    """
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = await asyncio.to_thread(Database.open, settings.data_dir)
+    try:
+        sock = _bind(settings)
+        settings = replace(settings, port=sock.getsockname()[1])
+        driver = _driver(settings)
+        await driver.open()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                platform = _Platform(settings, database, driver, tasks)
+                await platform.start(sock)
+                try:
+                    yield await platform.started()
+                finally:
+                    await platform.stop()
+        finally:
+            await driver.close()
+    finally:
+        await asyncio.to_thread(database.close)
+
+
+class _Platform:
+    """Every part, built and connected."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        driver: SandboxDriver,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._settings = settings
+        self._driver = driver
+        self._tasks = tasks
+        self._loops: list[asyncio.Task[None]] = []
+        scope = Scope(account_id=settings.account_id, region=settings.region)
+        base_url = f"http://{settings.host}:{settings.port}"
+        blobs = BlobStore(settings.data_dir)
+        self._logs = LogStore(settings.data_dir / "logs.db", settings.limits.log_storage_bytes)
+        self._provisioner = Provisioner(settings.cache_dir)
+        preparer = Preparer(
+            data_dir=settings.data_dir,
+            blobs=blobs,
+            provisioner=self._provisioner,
+            unzipped_bytes=settings.limits.unzipped_code_bytes,
+        )
+        self._pool = Pool(
+            starter=Starter(
+                driver=driver,
+                preparer=preparer,
+                logs=self._logs,
+                settings=StarterSettings(
+                    scope=scope,
+                    credentials=Credentials(
+                        access_key_id=settings.function_access_key_id,
+                        secret_access_key=settings.function_secret_access_key,
+                    ),
+                    endpoint_url=settings.function_endpoint_url,
+                    response_limit_bytes=settings.limits.response_payload_bytes,
+                ),
+                platform=lambda: self._front_door,
+            ),
+            ledger=HostLedger(settings.host_memory_mib or machine_memory_mib() * 9 // 10),
+            tasks=tasks,
+            freeze_after_s=settings.freeze_after_s,
+            idle_timeout_s=settings.idle_timeout_s,
+            max_per_deployment=settings.max_environments_per_function,
+        )
+
+        async def read_version(name: str, version: str) -> FunctionVersion | None:
+            return await database.read(get_version, name, version)
+
+        versions = VersionCache(read_version, scope)
+        database.subscribe(lambda change: versions.forget(change.name))
+        self._reconciler = Reconciler(
+            database=database, blobs=blobs, preparer=preparer, pool=self._pool, tasks=tasks
+        )
+        code_links = CodeLinks(blobs, base_url)
+        self._front_door = FrontDoor(
+            lambda_api=LambdaApi(
+                scope=scope,
+                limits=settings.limits,
+                database=database,
+                blobs=blobs,
+                s3=S3Source(endpoint_url=settings.s3_endpoint_url, region=settings.region),
+                pipeline=InvokePipeline(
+                    versions=versions,
+                    pool=self._pool,
+                    scope=scope,
+                    limits=settings.limits,
+                    tasks=tasks,
+                ),
+                code_links=code_links,
+                runtimes=catalogue,
+            ),
+            logs_api=LogsApi(self._logs, scope),
+            code_links=code_links,
+            limits=settings.limits,
+            tasks=tasks,
+        )
+        self._server = HttpServer(self._front_door)
+
+    async def start(self, sock: socket.socket) -> None:
+        await self._logs.open()
+        for loop in (
+            self._logs.run(),
+            self._pool.run_sweeper(),
+            self._reconciler.run(),
+            self._server.run_sweeper(),
+        ):
+            self._loops.append(self._tasks.create_task(loop))
+        await self._server.listen(sock)
+
+    async def started(self) -> Started:
+        available = await self._provisioner.available()
+        return Started(
+            settings=self._settings,
+            driver_name=self._driver.name,
+            runtimes=tuple(status.identifier for status in available if status.is_usable),
+        )
+
+    async def stop(self) -> None:
+        self._server.stop_accepting()
+        await self._server.drain(self._settings.drain_timeout_s)
+        await self._pool.close()
+        for task in self._loops:
+            task.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._logs.close()
+
+
+def _bind(settings: Settings) -> socket.socket:
+    try:
+        sock = socket.create_server((settings.host, settings.port), backlog=1024)
+    except OSError as error:
+        raise UnavailableError(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+            "Is another server running there? Choose another port with --port."
+        ) from error
+    sock.setblocking(False)
+    return sock
+
+
+def _driver(settings: Settings) -> SandboxDriver:
+    run_dir = settings.data_dir / "run"
+    if settings.driver == _PROCESS_DRIVER:
+        return ProcessDriver(run_dir, f"{settings.host}:{settings.port}")
+    digest = hashlib.sha256(str(settings.data_dir.resolve()).encode()).hexdigest()
+    return OciDriver(
+        runtime=settings.driver,
+        run_dir=run_dir,
+        instance=digest[:12],
+        platform_port=settings.port,
+        network=settings.network,
+        network_cidr=settings.network_cidr,
+    )
