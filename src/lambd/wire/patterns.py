@@ -24,8 +24,9 @@ _CLASSES = {
     # names the three categories also holds (the key: it must).
     r"\p{L}\p{Z}\p{N}_": r"\w" + _SEPARATORS,
 }
-_PIECE = re.compile(r"\\p\{L\}\\p\{Z\}\\p\{N\}_|\\p|\\.|.", re.DOTALL)
-_ANY = r"[^\n\r\u0085\u2028\u2029]"
+_PIECE = re.compile(r"\[\\s\\S\]|\\p\{L\}\\p\{Z\}\\p\{N\}_|\\p|\\.|.", re.DOTALL)
+# What stands outside of classes.
+_PLAIN = {".": r"[^\n\r\u0085\u2028\u2029]", r"[\s\S]": "(?s:.)"}
 
 
 @cache
@@ -57,8 +58,8 @@ def _translate(pattern: str) -> str:
 
 
 def _outside(piece: str) -> str:
-    if piece == ".":
-        return _ANY
+    if piece in _PLAIN:
+        return _PLAIN[piece]
     return f"[{_CLASSES[piece]}]" if piece in _CLASSES else piece
 
 
