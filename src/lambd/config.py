@@ -23,7 +23,7 @@ from lambd.model.limits import Limits
 
 DRIVERS = ("crun", "runc", "runsc", "process")
 NETWORKS = ("masquerade", "none")
-LOG_FORMATS = ("console", "json")
+LOG_FORMATS = ("auto", "console", "json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +55,13 @@ class Settings:
     idle_timeout_s: float = 600.0
     # Memory that environments may hold together, MiB; None: nine tenths of the machine's.
     host_memory_mib: int | None = None
+    # Environments that one function version may have; more requests wait. None: as many as needed.
+    max_environments_per_function: int | None = None
     # How long SIGTERM waits for running invocations.
     drain_timeout_s: float = 30.0
-    # How the platform's own log is written to stderr, one of LOG_FORMATS.
-    log_format: str = "console"
+    # How the platform's own log is written to stderr, one of LOG_FORMATS; auto: console on a
+    # terminal, else JSON.
+    log_format: str = "auto"
     limits: Limits = field(default_factory=Limits)
 
 
@@ -282,6 +285,7 @@ _RULES: dict[str, Callable[[object], None]] = {
     "freeze_after_s": _between(0, math.inf),
     "idle_timeout_s": _between(0, math.inf),
     "host_memory_mib": _between(128, math.inf),
+    "max_environments_per_function": _between(1, math.inf),
     "drain_timeout_s": _between(0, math.inf),
     "log_format": _one_of(*LOG_FORMATS),
 }

@@ -131,7 +131,7 @@ def test_other_variables_are_left_alone() -> None:
         pytest.param('network_cidr = "8.8.0.0/16"', "network_cidr", "private", id="public range"),
         pytest.param('network_cidr = "10.0.0.1"', "network_cidr", "wider", id="no range"),
         pytest.param('s3_endpoint_url = "s3"', "s3_endpoint_url", "http://", id="url"),
-        pytest.param('log_format = "xml"', "log_format", "console, json", id="log format"),
+        pytest.param('log_format = "xml"', "log_format", "auto, console, json", id="log format"),
         pytest.param("limits = 1", "limits", "must be a table", id="limits"),
         pytest.param("[limits]\nlist_page = 1", "limits.list_page", "list_page_items", id="limit"),
         pytest.param(

@@ -88,9 +88,7 @@ class Api:
             payload=body,
             function_error=answer.get("FunctionError"),
             executed_version=answer.get("ExecutedVersion"),
-            log_tail=base64.b64decode(answer["LogResult"]).decode(errors="replace")
-            if "LogResult" in answer
-            else None,
+            log_tail=_decoded(answer["LogResult"]) if wants_log else None,
         )
 
     def log_group(self, name: str) -> str:
@@ -141,6 +139,10 @@ class Api:
             raise UnreachableError(_unreachable(self._endpoint_url)) from exc
         except exceptions.BotoCoreError as exc:
             raise UnreachableError(f"{self._endpoint_url}: {exc}") from exc
+
+
+def _decoded(log_result: str) -> str:
+    return base64.b64decode(log_result).decode(errors="replace")
 
 
 def _unreachable(endpoint_url: str) -> str:

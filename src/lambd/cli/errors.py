@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import click
 
 from lambd.cli.exit_status import ExitStatus
@@ -10,16 +12,16 @@ from lambd.cli.exit_status import ExitStatus
 class CommandError(click.ClickException):
     """The platform refused, or could not start."""
 
-    exit_code: int = ExitStatus.ERROR
+    exit_code: ClassVar[int] = ExitStatus.ERROR
 
 
 class UnusableError(CommandError):
     """An option, a variable or the configuration file cannot be used."""
 
-    exit_code: int = ExitStatus.USAGE
+    exit_code: ClassVar[int] = ExitStatus.USAGE
 
 
 class UnreachableError(CommandError):
     """Nothing answers at the endpoint, or not to the end."""
 
-    exit_code: int = ExitStatus.UNREACHABLE
+    exit_code: ClassVar[int] = ExitStatus.UNREACHABLE

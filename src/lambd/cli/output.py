@@ -18,13 +18,14 @@ from lambd.config import Settings
 if TYPE_CHECKING:  # start-up time
     from rich.console import RenderableType
 
+_NO_ISOLATION = "no isolation: functions run as ordinary processes of this machine"
+
 
 def banner(
     settings: Settings,
     *,
     driver_name: str,
     runtimes: Sequence[str],
-    notes: Sequence[str] = (),
 ) -> RenderableType:
     """What a person reads when the server is up: where it is, what it can run, how to reach it.
 
@@ -32,7 +33,6 @@ def banner(
         settings: as the server uses them (`port` is the bound one).
         driver_name: what isolates functions.
         runtimes: identifiers that can run on this machine.
-        notes: whatever else the server has to say, a line each.
     """
     from rich.console import Group  # noqa: PLC0415 - start-up time
     from rich.table import Table  # noqa: PLC0415
@@ -47,15 +47,11 @@ def banner(
     facts.add_row("  network", settings.network)
     facts.add_row("  runtimes", Text(" ".join(runtimes) or "none: run `lambd doctor`"))
     facts.add_row("  data", Text(str(settings.data_dir)))
-    warnings = [*notes]
-    if driver_name == "process":
-        warnings.insert(0, "no isolation: functions run as ordinary processes of this machine")
-    return Group(
-        Text.assemble(("lambd", "bold"), f" {version('lambd')}  ", (url, "bold cyan")),
-        facts,
-        *(Text.assemble(("  ! ", "bold yellow"), text) for text in warnings),
-        Text.assemble(("  use it   ", "dim"), f"export AWS_ENDPOINT_URL={url}"),
-    )
+    facts.add_row("  use it", Text(f"export AWS_ENDPOINT_URL={url}"))
+    heading = Text.assemble(("lambd", "bold"), f" {version('lambd')}  ", (url, "bold cyan"))
+    if driver_name != "process":
+        return Group(heading, facts)
+    return Group(heading, facts, Text(f"  ! {_NO_ISOLATION}", "bold yellow"))
 
 
 def endpoint_url(settings: Settings) -> str:

@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from lambd.cli import api
+from lambd.cli import api, output
 from lambd.config import Settings
 
 
 def run_server(settings: Settings) -> int:
-    """Run the platform until it is told to stop; returns the exit status."""
-    from lambd.server import serve  # noqa: PLC0415 - start-up time of the other commands
+    """Run the platform until it is told to stop; returns the exit status.
 
-    return serve(settings)
+    Once it serves, a person gets the banner and a log collector gets a line, both on stderr.
+    """
+    import structlog  # noqa: PLC0415 - start-up time of the other commands
+
+    from lambd.server import Started, serve  # noqa: PLC0415
+    from lambd.telemetry.setup import LogStyle, set_up  # noqa: PLC0415
+
+    is_auto = settings.log_format == "auto"
+    set_up(None if is_auto else LogStyle(settings.log_format))
+    is_for_people = sys.stderr.isatty() if is_auto else settings.log_format == LogStyle.CONSOLE
+
+    def tell(started: Started) -> None:
+        if is_for_people:
+            page = output.banner(
+                started.settings, driver_name=started.driver_name, runtimes=started.runtimes
+            )
+            output.print_rich(page, sys.stderr)
+        else:
+            structlog.get_logger(__name__).info(
+                "server_ready",
+                url=output.endpoint_url(started.settings),
+                driver=started.driver_name,
+                runtimes=started.runtimes,
+                data_dir=str(started.settings.data_dir),
+            )
+
+    return serve(settings, tell)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
