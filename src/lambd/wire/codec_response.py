@@ -54,8 +54,8 @@ class ResponseEncoder:
         )
         renderers = RendererCompiler(shapes)
         if stream:
-            self.events = EventEncoder(shapes, renderers, shape, stream)
-            self._write_body: _WriteBody | None = _stream_writer(self.events, stream)
+            encode = EventEncoder(shapes, renderers, shape, stream)
+            self._write_body: _WriteBody | None = _stream_writer(encode, stream)
         else:
             self._write_body = _body_writer(shapes, shape, renderers)
 
@@ -195,7 +195,7 @@ class _Event(NamedTuple):
 
 
 class EventEncoder:
-    """Encodes the events of one operation's event stream, whole or one by one."""
+    """Encodes the events of one operation's event stream (rest-json only), one by one."""
 
     def __init__(
         self, shapes: Shapes, renderers: RendererCompiler, shape: ShapeDefinition, stream: str

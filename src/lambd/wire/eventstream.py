@@ -28,16 +28,6 @@ def encode_event(event_type: str, content_type: str | None, payload: bytes) -> b
     return _message(headers, payload)
 
 
-def encode_exception(exception_type: str, payload: bytes) -> bytes:
-    """The message that ends a stream with a modelled error, `payload` its JSON."""
-    headers = {
-        ":exception-type": exception_type,
-        ":content-type": "application/json",
-        ":message-type": "exception",
-    }
-    return _message(headers, payload)
-
-
 def _message(headers: Mapping[str, str], payload: bytes) -> bytes:
     block = b"".join(_header(name, value) for name, value in headers.items())
     # Two lengths, their checksum and the final checksum are 16 bytes.

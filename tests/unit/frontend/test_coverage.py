@@ -25,5 +25,5 @@ def test_has_a_row_for_every_operation() -> None:
 
 def test_refuses_a_handler_of_no_operation() -> None:
     """A misspelt name in the handler table must not count."""
-    with pytest.raises(ValueError, match="Envoke"):
-        render_coverage(OPERATIONS, ["Invoke", "Envoke"])
+    with pytest.raises(ValueError, match="Nothing"):
+        render_coverage(OPERATIONS, ["Invoke", "Nothing"])

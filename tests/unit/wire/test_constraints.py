@@ -14,7 +14,7 @@ from lambd.wire.service_model import load_lambda_model, load_logs_model
 
 MODEL = load_lambda_model()
 ROLE = "arn:aws:iam::000000000000:role/r"
-FUNCTION = {"FunctionName": "f", "Role": ROLE, "Code": {"ZipFile": "UEs="}}
+FUNCTION = {"FunctionName": "f", "Role": ROLE, "Code": {"ZipFile": "UEsDBA=="}}
 PATTERNS = {name: shape.get("pattern", "") for name, shape in MODEL.shapes.items()}
 
 
