@@ -10,19 +10,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lambd.model.limits import MEMORY_MIB_PER_VCPU, MIB, OPEN_FILES, PROCESSES
+from lambd.model.limits import OPEN_FILES
 from lambd.sandbox.driver import SandboxSpec
 from lambd.sandbox.rootfs import GROUP_ID, USER_ID
 
-_CPU_PERIOD_US = 100_000
-# The kernel refuses a smaller quota.
-_CPU_QUOTA_MIN_US = 1000
 _READ_ONLY = ["ro", "nosuid", "nodev"]
-_MASKED_PATHS = (
-    "/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/kmsg /proc/latency_stats"
-    " /proc/sched_debug /proc/scsi /proc/slabinfo /proc/timer_list /proc/timer_stats"
-).split()
-_READ_ONLY_PATHS = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger".split()
+_MASKED_PATHS = [
+    f"/proc/{name}"
+    for name in (
+        "acpi",
+        "asound",
+        "interrupts",
+        "kcore",
+        "keys",
+        "kmsg",
+        "latency_stats",
+        "sched_debug",
+        "scsi",
+        "slabinfo",
+        "timer_list",
+        "timer_stats",
+    )
+]
+_READ_ONLY_PATHS = [f"/proc/{name}" for name in ("bus", "fs", "irq", "sys", "sysrq-trigger")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,22 +40,20 @@ class BundleParts:
     """What the driver has prepared for one sandbox."""
 
     rootfs: Path
-    scratch: Path
+    scratch: Path | None
     # A path that names the network namespace; None leaves the caller's.
     network_namespace: str | None
-    cgroup_path: str
-    # Limit memory and swap together (not every v1 host can).
-    limit_swap: bool
+    # For OCI runtimes that make the control group themselves; None: they start in it.
+    cgroup_path: str | None
     seccomp: Mapping[str, object]
-
-
-def cpu_quota_us(memory_mib: int) -> int:
-    """Microseconds of processor time in each period: one vCPU for each 1,769 MiB."""
-    return max(_CPU_QUOTA_MIN_US, memory_mib * _CPU_PERIOD_US // MEMORY_MIB_PER_VCPU)
 
 
 def bundle_config(spec: SandboxSpec, parts: BundleParts) -> dict[str, object]:
     """The whole config.json."""
+    group = {}
+    if parts.cgroup_path is not None:
+        # Limits are set on the group from outside, before anything runs in it.
+        group = {"cgroupsPath": parts.cgroup_path}
     return {
         "ociVersion": "1.0.2",
         "root": {"path": str(parts.rootfs), "readonly": True},
@@ -54,8 +62,7 @@ def bundle_config(spec: SandboxSpec, parts: BundleParts) -> dict[str, object]:
         "mounts": _mounts(spec, parts),
         "linux": {
             "namespaces": _namespaces(parts.network_namespace),
-            "cgroupsPath": parts.cgroup_path,
-            "resources": _resources(spec, parts.limit_swap),
+            **group,
             "seccomp": parts.seccomp,
             "maskedPaths": _MASKED_PATHS,
             "readonlyPaths": _READ_ONLY_PATHS,
@@ -102,16 +109,3 @@ def _mount(kind: str, source: str, target: str, options: list[str]) -> dict[str,
 def _namespaces(network: str | None) -> list[dict[str, str]]:
     kinds = [{"type": kind} for kind in ("pid", "mount", "ipc", "uts", "cgroup")]
     return kinds if network is None else [*kinds, {"type": "network", "path": network}]
-
-
-def _resources(spec: SandboxSpec, limit_swap: bool) -> dict[str, object]:
-    memory_bytes = spec.memory_mib * MIB
-    memory = {"limit": memory_bytes}
-    if limit_swap:
-        # Memory and swap together: no swap on top of the limit.
-        memory["swap"] = memory_bytes
-    return {
-        "memory": memory,
-        "cpu": {"quota": cpu_quota_us(spec.memory_mib), "period": _CPU_PERIOD_US},
-        "pids": {"limit": PROCESSES},
-    }

@@ -1,8 +1,8 @@
 """Control groups, both generations: where they are, and one sandbox's group while it lives.
 
-The OCI runtime creates and fills a group from the bundle; here it is read, frozen, killed and
-removed. Files that are used for every invocation stay open. Version 1 keeps a directory for each
-controller (`memory/lambd/...`, `freezer/lambd/...`), version 2 one for all.
+Groups are made here rather than by the OCI runtime, so that they can be made ahead of need. Files
+that are used for every invocation stay open. Version 1 keeps a directory for each controller
+(`memory/lambd/...`, `freezer/lambd/...`), version 2 one for all.
 """
 
 from __future__ import annotations
@@ -18,13 +18,18 @@ from pathlib import Path
 import structlog
 
 from lambd.model.errors import SandboxError
+from lambd.model.limits import MEMORY_MIB_PER_VCPU, MIB
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
-# Below each hierarchy's root: /lambd/<instance>/<sandbox id>.
+# Below each hierarchy's root: /lambd/<instance>/<name>.
 PARENT = "lambd"
 # Killing and removing a group: how long, and how often it is looked at.
 _REMOVAL_TIMEOUT_S, _REMOVAL_POLL_S = 5.0, 0.002
+_V1_CONTROLLERS = ("cpu", "freezer", "memory", "pids")
 _V2_CONTROLLERS = ("cpu", "memory", "pids")
+_CPU_PERIOD_US = 100_000
+# The kernel refuses a smaller quota.
+_CPU_QUOTA_MIN_US = 1000
 
 _log = structlog.get_logger(__name__)
 
@@ -50,11 +55,11 @@ class Hierarchies:
         relative = path.lstrip("/")
         return self.root / relative if self.version == 2 else self.root / controller / relative
 
-    def has_swap_limit(self) -> bool:
-        """Whether memory and swap can be limited together."""
+    def own_directories(self, path: str) -> list[Path]:
+        """The directories of a group in the hierarchies that limits need."""
         if self.version == 2:
-            return True
-        return (self.root / "memory" / "memory.memsw.limit_in_bytes").exists()
+            return [self.root / path.lstrip("/")]
+        return [self.controller_directory(name, path) for name in _V1_CONTROLLERS]
 
 
 def detect(root: Path = CGROUP_ROOT) -> Hierarchies:
@@ -68,8 +73,7 @@ def detect(root: Path = CGROUP_ROOT) -> Hierarchies:
         missing = [name for name in _V2_CONTROLLERS if name not in found]
         hierarchies = Hierarchies(root=root, version=2, hybrid=False, mounts=(root,))
     else:
-        wanted = ("memory", "pids", "freezer", "cpu")
-        missing = [name for name in wanted if not (root / name).is_dir()]
+        missing = [name for name in _V1_CONTROLLERS if not (root / name).is_dir()]
         unified = (root / "unified" / "cgroup.procs").exists()
         # Co-mounted controllers have alias symlinks (`cpu` -> `cpu,cpuacct`).
         entries = sorted(root.iterdir()) if root.is_dir() else []
@@ -91,7 +95,7 @@ def prepare_parent(hierarchies: Hierarchies, instance: str) -> None:
         if hierarchies.version == 2:
             _delegate(hierarchies.root, relative)
         else:
-            for controller in ("memory", "pids", "freezer", "cpu"):
+            for controller in _V1_CONTROLLERS:
                 (hierarchies.root / controller / relative).mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise SandboxError(f"cannot create control groups below {hierarchies.root}: {exc}") from exc
@@ -125,8 +129,24 @@ def _evacuate(directory: Path) -> None:
             (aside / "cgroup.procs").write_text(pid)
 
 
+def create(hierarchies: Hierarchies, path: str, pid: int) -> None:
+    """Make a group with one process in it. Blocks for a grace period of the kernel.
+
+    Raises:
+        OSError: the parent is not there, or the process has ended.
+    """
+    for directory in hierarchies.own_directories(path):
+        directory.mkdir()
+        (directory / "cgroup.procs").write_text(str(pid))
+
+
+def cpu_quota_us(memory_mib: int) -> int:
+    """Microseconds of processor time in each period: one vCPU for each 1,769 MiB."""
+    return max(_CPU_QUOTA_MIN_US, memory_mib * _CPU_PERIOD_US // MEMORY_MIB_PER_VCPU)
+
+
 class SandboxGroup:
-    """One sandbox's group, from its start until `remove`."""
+    """One sandbox's group, from its start until it is removed."""
 
     def __init__(self, hierarchies: Hierarchies, path: str) -> None:
         """Open the files that are used while it runs.
@@ -135,23 +155,54 @@ class SandboxGroup:
             OSError: the group is not there.
         """
         self._version = hierarchies.version
-        memory = hierarchies.controller_directory("memory", path)
+        self._memory = hierarchies.controller_directory("memory", path)
+        self._pids = hierarchies.controller_directory("pids", path)
+        self._cpu = hierarchies.controller_directory("cpu", path)
         freezer = hierarchies.controller_directory("freezer", path)
         self._fds: list[int] = []
         try:
             if self._version == 2:
-                self._peak_fd = self._open_first(memory, "memory.peak", "memory.current")
-                self._oom_fd = self._open_first(memory, "memory.events")
+                self._peak_fd = self._open_first(self._memory, "memory.peak", "memory.current")
+                self._oom_fd = self._open_first(self._memory, "memory.events")
                 self._freeze_fd = self._open(freezer / "cgroup.freeze", os.O_WRONLY)
             else:
-                self._peak_fd = self._open_first(memory, "memory.max_usage_in_bytes")
-                self._oom_fd = self._open_first(memory, "memory.oom_control")
+                self._peak_fd = self._open_first(self._memory, "memory.max_usage_in_bytes")
+                self._oom_fd = self._open_first(self._memory, "memory.oom_control")
                 self._freeze_fd = self._open(freezer / "freezer.state", os.O_WRONLY)
         except OSError:
             self.close()
             raise
         # Kernels before 5.19 have no memory.peak: the highest of what was seen stands in for it.
         self._highest_bytes = 0
+
+    def set_limits(self, *, memory_mib: int, processes: int) -> None:
+        """Limit memory, without swap on top of it, and the number of processes and threads.
+
+        Raises:
+            OSError: the kernel refused.
+        """
+        size = str(memory_mib * MIB)
+        if self._version == 2:
+            (self._memory / "memory.max").write_text(size)
+            swap, none = self._memory / "memory.swap.max", "0"
+        else:
+            (self._memory / "memory.limit_in_bytes").write_text(size)
+            swap, none = self._memory / "memory.memsw.limit_in_bytes", size
+        if swap.exists():  # not where swap accounting is switched off, or no swap compiled in
+            swap.write_text(none)
+        (self._pids / "pids.max").write_text(str(processes))
+
+    def set_cpu_quota(self, quota_us: int) -> None:
+        """Limit processor time, microseconds in each tenth of a second.
+
+        Raises:
+            OSError: the kernel refused.
+        """
+        if self._version == 2:
+            (self._cpu / "cpu.max").write_text(f"{quota_us} {_CPU_PERIOD_US}")
+        else:
+            (self._cpu / "cpu.cfs_period_us").write_text(str(_CPU_PERIOD_US))
+            (self._cpu / "cpu.cfs_quota_us").write_text(str(quota_us))
 
     def _open(self, path: Path, mode: int) -> int:
         fd = os.open(path, mode | os.O_CLOEXEC)

@@ -89,6 +89,13 @@ class Sandbox(Protocol):
     def thaw(self) -> None:
         """Let them run again."""
 
+    def limit_cpu(self) -> None:
+        """Hold it to its memory's share of processor time from now on; called when init is over.
+
+        Until then it runs unhindered, as on AWS; drivers do it themselves after the longest
+        initialisation phase (10 s).
+        """
+
     def memory_peak_bytes(self) -> int:
         """Highest memory use so far of everything inside."""
 

@@ -4,7 +4,6 @@ The thread brings loopback up and opens the listening sockets inside: the Runtim
 platform's API, name resolution. They are ordinary descriptors afterwards and stay in that
 namespace, so the event loop serves each sandbox directly, and nobody else can connect. With
 outbound network a veth pair joins the namespace to the host (`slices`, `firewall`).
-A few namespaces are kept ready, since making one with its cable costs some milliseconds.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import asyncio
 import itertools
 import os
 import socket
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,8 +29,6 @@ _DNS_PORT = 53
 _LISTEN_BACKLOG = 1024
 _LOOPBACK_INDEX = 1
 _INSIDE_INTERFACE = "eth0"
-# Namespaces kept ready.
-_READY = 4
 
 _log = structlog.get_logger(__name__)
 
@@ -79,68 +75,33 @@ class NetworkFactory:
         self._nft = nft
         # One thread, since it changes namespaces.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lambd-network")
-        self._ready: deque[SandboxNetwork] = deque()
-        self._making: set[asyncio.Future[SandboxNetwork]] = set()
         self._numbers = itertools.count()
         self._slice: slices.Slice | None = None
         self._host: Any = None  # pyroute2's IPRoute has no type information
         self._home_fd = -1
-        self._open = False
 
     async def open(self) -> None:
-        """Claim a slice, install the rules, make the first namespaces.
+        """Claim a slice and install the rules.
 
         Raises:
             SandboxError: this host does not let us.
         """
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._open_host)
-        self._open = True
-        self._ready.append(await loop.run_in_executor(self._thread, self._make))
-        self._refill()
 
-    async def acquire(self) -> SandboxNetwork:
-        """A fresh network, from those kept ready if there is one.
+    def make(self) -> SandboxNetwork:
+        """A fresh network. Blocks: to be called from a worker thread.
 
         Raises:
             SandboxError: it could not be made.
         """
-        if self._ready:
-            network = self._ready.popleft()
-        else:
-            loop = asyncio.get_running_loop()
-            network = await loop.run_in_executor(self._thread, self._make)
-        self._refill()
-        return network
+        return self._thread.submit(self._make).result()
 
     async def close(self) -> None:
         """Remove everything from the host; sandboxes have been closed before."""
-        self._open = False
-        if self._making:
-            await asyncio.wait(self._making)
-        while self._ready:
-            self._ready.popleft().close()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._close_host)
         self._thread.shutdown()
-
-    def _refill(self) -> None:
-        """Have the thread make what is missing of the ready ones."""
-        loop = asyncio.get_running_loop()
-        while self._open and len(self._ready) + len(self._making) < _READY:
-            future = loop.run_in_executor(self._thread, self._make)
-            self._making.add(future)
-            future.add_done_callback(self._on_made)
-
-    def _on_made(self, future: asyncio.Future[SandboxNetwork]) -> None:
-        self._making.discard(future)
-        if future.cancelled():
-            return
-        if (error := future.exception()) is not None:
-            # Nobody waits for this one: the next `acquire` meets the cause itself.
-            _log.warning("no spare network", action="network-spare-failed", error=str(error))
-        else:
-            self._ready.append(future.result())
 
     # In the network thread from here on.
 
@@ -219,7 +180,12 @@ class NetworkFactory:
         finally:
             inside.close()
 
-    def _connect(self, inside: Any, namespace_fd: int, claimed: slices.Slice) -> None:
+    def _connect(
+        self,
+        inside: Any,  # noqa: ANN401 - pyroute2's IPRoute has no type information
+        namespace_fd: int,
+        claimed: slices.Slice,
+    ) -> None:
         """Lay a cable from the namespace to the host."""
         link = claimed.link(next(self._numbers))
         peer = {"ifname": _INSIDE_INTERFACE, "net_ns_fd": namespace_fd}

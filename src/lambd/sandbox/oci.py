@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import re
 import shutil
 import signal
@@ -24,11 +23,13 @@ from pathlib import Path
 import structlog
 
 from lambd.model.errors import SandboxError
+from lambd.model.limits import INIT_TIMEOUT_S, PROCESSES
 from lambd.sandbox import bundle, cgroups, namespaces, rootfs, scratch, seccomp, syscalls
 from lambd.sandbox.dns import Resolver, host_resolvers
 from lambd.sandbox.driver import Sandbox, SandboxExit, SandboxSpec
-from lambd.sandbox.network import LOOPBACK, RUNTIME_API_PORT, NetworkFactory, SandboxNetwork
-from lambd.sandbox.spawn import Child, spawn
+from lambd.sandbox.network import LOOPBACK, RUNTIME_API_PORT, NetworkFactory
+from lambd.sandbox.prepared import Prepared, PreparedPool, PreparedSettings
+from lambd.sandbox.spawn import Child
 
 OCI_RUNTIMES = ("crun", "runc")
 NETWORKS = ("masquerade", "none")
@@ -37,8 +38,8 @@ _START_TIMEOUT_S = 30.0
 # Blocking system calls (mounts, removal) of that many sandboxes at once.
 _WORKERS = 4
 _ID_PATTERN = re.compile(r"[a-z0-9-]{1,40}")
-# What an administrator's PATH may lack.
-_SEARCH_PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
+# Not the PATH of whoever started us: programs run as root.
+_SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Descriptors handed on beside 0, 1 and 2: telemetry logs and control.
 _PRESERVED_FDS = 2
 _ERROR_TEXT_BYTES = 2000
@@ -47,7 +48,7 @@ _log = structlog.get_logger(__name__)
 
 
 def find_program(name: str) -> str | None:
-    """Path of a program, looking into the administrator's directories too."""
+    """Path of a program in the system's directories."""
     return shutil.which(name, path=_SEARCH_PATH)
 
 
@@ -56,48 +57,35 @@ class _Holdings:
     """What one sandbox holds on the host; filled step by step, released in any state."""
 
     spec: SandboxSpec
-    bundle_dir: Path
-    state_dir: Path
-    cgroup_path: str
-    network: SandboxNetwork | None = None
-    control: socket.socket | None = None
-    log_fd: int = -1
+    parts: Prepared
     child: Child | None = None
-    group: cgroups.SandboxGroup | None = None
     stop_dns: Callable[[], None] = field(default=lambda: None)
-
-    def close_descriptors(self) -> None:
-        """Everything that is a descriptor of ours."""
-        self.stop_dns()
-        if self.group is not None:
-            self.group.close()
-        if self.network is not None:
-            self.network.close()
-        if self.control is not None:
-            self.control.close()
-        if self.log_fd >= 0:
-            os.close(self.log_fd)
-            self.log_fd = -1
+    # Applies the limit on processor time unless `limit_cpu` has been called.
+    cpu_timer: asyncio.TimerHandle | None = None
 
 
 class OciSandbox:
     """One sandbox started by an OCI runtime; see the `Sandbox` protocol."""
 
-    def __init__(self, driver: OciDriver, holdings: _Holdings) -> None:
-        if holdings.network is None or holdings.control is None:
-            raise SandboxError("a sandbox was started without its sockets")
-        if holdings.child is None or holdings.group is None:
-            raise SandboxError("a sandbox was started without its process")
+    def __init__(
+        self,
+        driver: OciDriver,
+        holdings: _Holdings,
+        child: Child,
+        group: cgroups.SandboxGroup,
+    ) -> None:
         self._driver = driver
         self._holdings = holdings
-        self._network = holdings.network
-        self._control = holdings.control
-        self._child = holdings.child
-        self._group = holdings.group
-        self._log_fd = holdings.log_fd
+        self._network = holdings.parts.network
+        self._control = holdings.parts.control
+        self._log_fd = holdings.parts.log_fd
+        self._child = child
+        self._group = group
         self._closing: asyncio.Future[None] | None = None
         # What was last read: the answers after `close`.
         self._peak_bytes = self._oom_kills = 0
+        loop = asyncio.get_running_loop()
+        holdings.cpu_timer = loop.call_later(INIT_TIMEOUT_S, self.limit_cpu)
 
     @property
     def id(self) -> str:
@@ -159,6 +147,17 @@ class OciSandbox:
         except OSError as exc:
             raise SandboxError(f"sandbox {self.id} cannot be frozen or thawed: {exc}") from exc
 
+    def limit_cpu(self) -> None:
+        """Hold it to its share of processor time from now on."""
+        if self._closing is not None:
+            return
+        if self._holdings.cpu_timer is not None:
+            self._holdings.cpu_timer.cancel()
+        try:
+            self._group.set_cpu_quota(cgroups.cpu_quota_us(self._holdings.spec.memory_mib))
+        except OSError as exc:
+            raise SandboxError(f"sandbox {self.id}: no limit on processor time: {exc}") from exc
+
     def memory_peak_bytes(self) -> int:
         """Highest memory use so far, page cache included."""
         if self._closing is None:
@@ -214,6 +213,8 @@ class OciDriver:
         """
         self.platform_port = platform_port
         self._runtime = runtime
+        # crun can be told to leave control groups alone; others make them, which is slower.
+        self._joins_group = runtime == "crun"
         self._run_dir = run_dir
         self._instance = instance
         self._cidr = network_cidr if network == "masquerade" else None
@@ -228,6 +229,7 @@ class OciDriver:
         self._hierarchies: cgroups.Hierarchies
         self._scratch: scratch.ScratchSpace
         self._network: NetworkFactory
+        self._pool: PreparedPool
         self._rootfs: rootfs.RootFilesystem
         self._seccomp: dict[str, object] = {}
 
@@ -243,6 +245,16 @@ class OciDriver:
         nft = self._need("nft", "nftables") if self._cidr is not None else ""
         self._network = NetworkFactory(platform_port=self.platform_port, cidr=self._cidr, nft=nft)
         await self._network.open()
+        settings = PreparedSettings(
+            run_dir=self._run_dir,
+            instance=self._instance,
+            hierarchies=self._hierarchies,
+            joins_group=self._joins_group,
+            command=self._command,
+            environment={"PATH": _SEARCH_PATH},
+        )
+        self._pool = PreparedPool(settings, self._network, self._scratch, self._workers)
+        self._pool.refill()
 
     def _open_host(self) -> None:
         """The blocking part of `open`."""
@@ -293,73 +305,77 @@ class OciDriver:
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
         """Start one sandbox; see the protocol."""
-        holdings = self._plan(spec)
+        self._check(spec)
+        holdings = _Holdings(spec=spec, parts=await self._pool.acquire())
         try:
-            await self._start(holdings)
-            return OciSandbox(self, holdings)
-        except BaseException:
+            return await self._start(holdings)
+        except BaseException as exc:
             await self.release(holdings)
+            if isinstance(exc, OSError):
+                raise SandboxError(f"sandbox {spec.id} could not be started: {exc}") from exc
             raise
 
-    def _plan(self, spec: SandboxSpec) -> _Holdings:
+    def _check(self, spec: SandboxSpec) -> None:
         if _ID_PATTERN.fullmatch(spec.id) is None:
             raise SandboxError(f"not a sandbox id: {spec.id!r}")
-        bundle_dir = self._run_dir / "bundles" / spec.id
-        if bundle_dir.exists():
-            raise SandboxError(f"sandbox {spec.id} exists already")
         try:
             for mount in spec.mounts:
                 self._rootfs.ensure_mount_point(mount.target)
         except (ValueError, OSError) as exc:
             raise SandboxError(f"sandbox {spec.id} cannot be mounted: {exc}") from exc
-        return _Holdings(
-            spec=spec,
-            bundle_dir=bundle_dir,
-            state_dir=self._run_dir / "oci" / spec.id,
-            cgroup_path=f"/{cgroups.PARENT}/{self._instance}/{spec.id}",
+
+    async def _start(self, holdings: _Holdings) -> OciSandbox:
+        parts, spec = holdings.parts, holdings.spec
+        if parts.network.dns_udp is not None and parts.network.dns_tcp is not None:
+            holdings.stop_dns = self._resolver.serve(parts.network.dns_udp, parts.network.dns_tcp)
+        if parts.scratch_mib != spec.ephemeral_storage_mib:
+            await self._replace_scratch(parts, spec.ephemeral_storage_mib)
+        if parts.group is not None:
+            parts.group.set_limits(memory_mib=spec.memory_mib, processes=PROCESSES)
+        self._write_bundle(holdings)
+        child = await self._run_runtime(holdings)
+        if parts.group is None:
+            parts.group = cgroups.SandboxGroup(self._hierarchies, parts.cgroup_path)
+            parts.group.set_limits(memory_mib=spec.memory_mib, processes=PROCESSES)
+        await self._release_scratch(parts)
+        _log.debug("sandbox started", action="sandbox-started", sandbox=spec.id, parts=parts.name)
+        return OciSandbox(self, holdings, child, parts.group)
+
+    async def _replace_scratch(self, parts: Prepared, size_mib: int) -> None:
+        loop = asyncio.get_running_loop()
+        await self._release_scratch(parts)
+        parts.scratch_dir = await loop.run_in_executor(
+            self._workers, self._scratch.mount, parts.name, size_mib
         )
 
-    async def _start(self, holdings: _Holdings) -> None:
-        spec, loop = holdings.spec, asyncio.get_running_loop()
-        holdings.network = await self._network.acquire()
-        if holdings.network.dns_udp is not None and holdings.network.dns_tcp is not None:
-            holdings.stop_dns = self._resolver.serve(
-                holdings.network.dns_udp, holdings.network.dns_tcp
-            )
-        scratch_dir = await loop.run_in_executor(
-            self._workers, self._scratch.mount, spec.id, spec.ephemeral_storage_mib
-        )
-        try:
-            self._write_bundle(holdings, holdings.network, scratch_dir)
-            await self._run_runtime(holdings)
-            holdings.group = cgroups.SandboxGroup(self._hierarchies, holdings.cgroup_path)
-        except OSError as exc:
-            raise SandboxError(f"sandbox {spec.id} could not be started: {exc}") from exc
-        finally:
-            await loop.run_in_executor(self._workers, self._scratch.release, scratch_dir)
+    async def _release_scratch(self, parts: Prepared) -> None:
+        """Give up our own mount of /tmp."""
+        if parts.scratch_dir is not None:
+            directory, parts.scratch_dir = parts.scratch_dir, None
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._workers, self._scratch.release, directory)
 
-    def _write_bundle(
-        self, holdings: _Holdings, network: SandboxNetwork, scratch_dir: Path
-    ) -> None:
+    def _write_bundle(self, holdings: _Holdings) -> None:
+        parts = holdings.parts
         config = bundle.bundle_config(
             holdings.spec,
             bundle.BundleParts(
                 rootfs=self._rootfs.path,
-                scratch=scratch_dir,
-                network_namespace=network.namespace_path,
-                cgroup_path=holdings.cgroup_path,
-                limit_swap=self._hierarchies.has_swap_limit(),
+                scratch=parts.scratch_dir,
+                network_namespace=parts.network.namespace_path,
+                cgroup_path=None if self._joins_group else parts.cgroup_path,
                 seccomp=self._seccomp,
             ),
         )
-        holdings.bundle_dir.mkdir(mode=0o700)
-        (holdings.bundle_dir / "config.json").write_text(json.dumps(config))
+        (parts.bundle_dir / "config.json").write_text(json.dumps(config))
 
-    async def _run_runtime(self, holdings: _Holdings) -> None:
-        """Have the OCI runtime start init, and adopt init."""
+    async def _run_runtime(self, holdings: _Holdings) -> Child:
+        """Let the launcher become the OCI runtime, wait for its end, adopt init."""
         loop = asyncio.get_running_loop()
-        runtime = Child(self._spawn_runtime(holdings), loop)
+        parts = holdings.parts
+        runtime = Child(parts.launcher_pid, loop)
         try:
+            parts.open_gate()
             async with asyncio.timeout(_START_TIMEOUT_S):
                 result = await runtime.wait()
         except TimeoutError as exc:
@@ -367,52 +383,43 @@ class OciDriver:
         finally:
             # In vain unless this wait was cut short.
             runtime.send_signal(signal.SIGKILL)
-            pid_file = holdings.bundle_dir / "pid"
+            pid_file = parts.bundle_dir / "pid"
             if pid_file.exists() and (text := pid_file.read_text()):
                 holdings.child = Child(int(text), loop)
-        if result != SandboxExit(status=0):
-            text = _tail(holdings.bundle_dir / "runtime.log")
+        if result != SandboxExit(status=0) or holdings.child is None:
+            text = _tail(parts.bundle_dir / "runtime.log")
             raise SandboxError(f"{self._runtime} did not start {holdings.spec.id}: {text}")
+        return holdings.child
 
-    def _spawn_runtime(self, holdings: _Holdings) -> int:
-        directory = holdings.bundle_dir
-        argv = [self._runtime_path, "--root", str(self._run_dir / "oci")]
-        argv += ["--log", str(directory / "runtime.log"), "run", "--detach"]
-        argv += ["--pid-file", str(directory / "pid"), "--preserve-fds", str(_PRESERVED_FDS)]
-        argv += ["--bundle", str(directory), holdings.spec.id]
-        holdings.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            holdings.control.setblocking(False)
-            holdings.log_fd, log_writer = os.pipe2(os.O_CLOEXEC)
-            null_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.set_blocking(holdings.log_fd, False)
-                descriptors = [null_fd, log_writer, log_writer, log_writer, theirs.fileno()]
-                return spawn(argv, {"PATH": _SEARCH_PATH}, descriptors)
-            finally:
-                os.close(null_fd)
-                os.close(log_writer)
+    def _command(self, bundle_dir: Path) -> list[str]:
+        """The OCI runtime's command line for a bundle."""
+        options = ["--root", str(self._run_dir / "oci"), "--log", str(bundle_dir / "runtime.log")]
+        if self._joins_group:
+            options += ["--cgroup-manager", "disabled"]
+        run = ["run", "--detach", "--pid-file", str(bundle_dir / "pid")]
+        run += ["--preserve-fds", str(_PRESERVED_FDS), "--bundle", str(bundle_dir)]
+        return [self._runtime_path, *options, *run, bundle_dir.name]
 
     async def release(self, holdings: _Holdings) -> None:
         """Kill what runs and give everything back; for sandboxes of this driver only."""
+        parts = holdings.parts
+        if holdings.cpu_timer is not None:
+            holdings.cpu_timer.cancel()
         if holdings.child is not None:
-            if holdings.group is not None:
+            if parts.group is not None:
                 with contextlib.suppress(OSError):  # the group goes with its last process
-                    holdings.group.set_frozen(False)
+                    parts.group.set_frozen(False)
             holdings.child.send_signal(signal.SIGKILL)
             await holdings.child.wait()
-        holdings.close_descriptors()
+        holdings.stop_dns()
+        parts.close_descriptors()
+        await self._release_scratch(parts)
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._workers, self._remove_traces, holdings)
-
-    def _remove_traces(self, holdings: _Holdings) -> None:
-        cgroups.kill_and_remove(self._hierarchies, holdings.cgroup_path)
-        for directory in (holdings.bundle_dir, holdings.state_dir):
-            if directory.exists():
-                shutil.rmtree(directory)
+        await loop.run_in_executor(self._workers, self._pool.remove, parts)
 
     async def close(self) -> None:
         """Release what `open` took; sandboxes have been closed before."""
+        await self._pool.close()
         await self._network.close()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._workers, self._close_host)

@@ -6,7 +6,6 @@ assembled in lambd's private mount namespace and bound, with what is mounted in 
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +117,7 @@ def generated_etc() -> dict[str, str]:
 
 def _copy_readable(source: Path, target: Path) -> None:
     """Copy a file that everybody may read; others are left out."""
-    if source.is_file() and os.stat(source).st_mode & 0o004:
+    if source.is_file() and source.stat().st_mode & 0o004:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
         target.chmod(0o644)

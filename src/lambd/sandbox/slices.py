@@ -73,11 +73,11 @@ def subdivide(cidr: str, index: int) -> ipaddress.IPv4Network:
     """
     try:
         network = ipaddress.IPv4Network(cidr)
-        new_prefix = network.prefixlen + (SLICES - 1).bit_length()
-        if new_prefix > 31:
-            raise ValueError("the network is smaller than /27")
     except ValueError as exc:
         raise SandboxError(f"network_cidr {cidr!r} is not usable: {exc}") from exc
+    new_prefix = network.prefixlen + (SLICES - 1).bit_length()
+    if new_prefix > 31:
+        raise SandboxError(f"network_cidr {cidr!r} is smaller than a /27")
     size = 1 << (32 - new_prefix)
     return ipaddress.IPv4Network((int(network.network_address) + index * size, new_prefix))
 
