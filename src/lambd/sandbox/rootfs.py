@@ -17,6 +17,8 @@ USER_NAME, USER_ID, GROUP_ID = "sbx_user1051", 993, 990
 # Top-level directories that are symlinks into /usr on merged-usr hosts, directories on others.
 _SYSTEM_DIRECTORIES = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _MOUNT_POINTS = ("proc", "dev", "tmp", "opt", "mnt", "var/task", "var/runtime", "var/lang")
+# Where mounts may go, beside directories of /usr.
+_MOUNTABLE = ("var", "opt", "mnt")
 # Host files that hold nothing private and that programs expect: copied.
 _COPIED = ("ld.so.cache", "services", "protocols", "mime.types", "os-release", "ssl/openssl.cnf")
 # Host directories that /usr's programs need: bound. Not all of /etc/ssl: private keys are there.
@@ -40,14 +42,20 @@ class RootFilesystem:
         """Create the directory at which something is going to be mounted.
 
         Raises:
-            ValueError: not an absolute, normalised path, or below a part that is the host's.
+            ValueError: not an absolute, normalised path, or not a place for mounts.
         """
-        relative = Path(target).relative_to("/")
-        if ".." in relative.parts or not relative.parts:
+        parts = Path(target).parts
+        if target != str(Path(*parts)) or parts[0] != "/" or ".." in parts or len(parts) < 2:
             raise ValueError(f"not a mount target: {target!r}")
-        if relative.parts[0] in ("usr", "etc", "proc", "dev", "tmp", *_SYSTEM_DIRECTORIES):
-            raise ValueError(f"{target} belongs to the sandbox's own root")
-        (self.path / relative).mkdir(parents=True, exist_ok=True)
+        place = self.path.joinpath(*parts[1:])
+        if parts[1] == "usr":
+            # The host's: what is there may be covered, nothing can be added.
+            if not place.is_dir():
+                raise ValueError(f"{target} is not a directory of the host")
+        elif parts[1] in _MOUNTABLE:
+            place.mkdir(parents=True, exist_ok=True)
+        else:
+            raise ValueError(f"{target} is not a place for mounts")
 
     def remove(self) -> None:
         """Unmount everything and delete the directory."""

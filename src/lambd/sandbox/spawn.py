@@ -25,7 +25,9 @@ def spawn(
     *,
     new_session: bool = False,
 ) -> int:
-    """Start a program whose descriptors 0..n are the given ones and no others.
+    """Start a program whose descriptors 0..n are the given ones.
+
+    Of our other descriptors it gets those that are not close-on-exec: none that Python opened.
 
     Args:
         argv: absolute path of the program and its arguments.

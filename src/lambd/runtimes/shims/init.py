@@ -6,19 +6,36 @@ library only, and little of it: its start and its memory are part of every envir
 object a packet).
 
 To lambd: {"ready": true}, {"started": NAME, "pid": N}, {"start_failed": NAME, "errno": N,
-"message": S}, {"exited": NAME, "status": raw wait status} once for each started process,
-{"killed": true}.
+"message": S}, {"exited": NAME, "status": raw wait status} once for each started process unless a
+"kill" took it, {"killed": true}.
 From lambd: {"start": NAME, "mode": "exec" | "fork", "argv": [...], "env": {...}, "cwd": S},
 {"kill": true}: kill everything but this process, reap it, answer "killed".
 The end of the control socket ends this process and thereby (process 1 of its namespace) all others.
 Without a namespace of its own it is made the reaper of orphans and kills what it finds below it.
 """
 
-import _signal
+# ruff: noqa: PLC0415, PTH109, PTH120, PTH123, PTH208, S606, SIM105
+# (imports where needed; pathlib, contextlib and subprocess cost start-up time and memory)
+
+from __future__ import annotations
+
 import errno
 import os
 import select
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from io import TextIOWrapper  # noqa: F401 - named in a cast
+    from typing import Any, NoReturn, cast
+else:  # the modules above are slow to import and nothing here needs them to run
+    import _signal
+
+    def cast(_: object, value: object) -> object:
+        """typing.cast."""
+        return value
+
 
 CONTROL_FD = 4
 # Larger than any packet: the sender's socket buffer limits those.
@@ -30,8 +47,8 @@ RESTORED_SIGNALS = (_signal.SIGPIPE, _signal.SIGXFSZ)
 class Init:
     """State of the init process: named children and the control socket."""
 
-    def __init__(self):
-        self.names = {}
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
         self.is_first = os.getpid() == 1
         self.wakeup_read, self.wakeup_write = os.pipe()
         for fd in (self.wakeup_read, self.wakeup_write):
@@ -44,7 +61,7 @@ class Init:
         if not self.is_first:
             become_subreaper()
 
-    def run(self):
+    def run(self) -> Program:
         """Serve until the control socket ends; returns, in a forked child, what that is to run."""
         os.write(CONTROL_FD, b'{"ready":true}')
         poll = select.poll()
@@ -66,7 +83,7 @@ class Init:
                 if program is not None:
                     return program
 
-    def drain_wakeups(self):
+    def drain_wakeups(self) -> None:
         """Forget the signals that have been seen."""
         try:
             while os.read(self.wakeup_read, 4096):
@@ -74,7 +91,7 @@ class Init:
         except BlockingIOError:
             pass
 
-    def handle(self, message):
+    def handle(self, message: dict[str, Any]) -> Program | None:
         """Do what one packet says."""
         if "start" in message:
             return self.start(message)
@@ -83,7 +100,7 @@ class Init:
             send({"killed": True})
         return None
 
-    def start(self, message):
+    def start(self, message: dict[str, Any]) -> Program | None:
         """Fork; returns the program in a child that goes on as one, else None."""
         name = message["start"]
         report_read, report_write = os.pipe()
@@ -92,9 +109,9 @@ class Init:
             os.close(report_read)
             try:
                 program = self.become(message)
-            except BaseException as exc:
+            except BaseException as exc:  # noqa: BLE001 - reported to lambd, whatever it is
                 number = getattr(exc, "errno", None) or errno.EINVAL
-                os.write(report_write, ("%d %s" % (number, exc)).encode()[:4096])
+                os.write(report_write, f"{number} {exc}".encode()[:4096])
                 os._exit(127)
             os.close(report_write)
             return program
@@ -110,7 +127,7 @@ class Init:
             send({"started": name, "pid": pid})
         return None
 
-    def become(self, message):
+    def become(self, message: dict[str, Any]) -> Program | None:
         """In the child: leave init behind, then exec, or return the program to continue as."""
         os.setsid()
         raise_oom_score()
@@ -129,9 +146,9 @@ class Init:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
         for number in RESTORED_SIGNALS:
             _signal.signal(number, _signal.SIG_DFL)
-        execute(argv, env)
+        return execute(argv, env)
 
-    def reap(self, flags):
+    def reap(self, flags: int) -> bool:
         """Collect ended children, orphans among them; returns whether none are left."""
         while True:
             try:
@@ -144,8 +161,9 @@ class Init:
             if name is not None:
                 send({"exited": name, "status": status})
 
-    def kill_all(self):
+    def kill_all(self) -> None:
         """SIGKILL everything but this process and wait until all of it is gone."""
+        self.names.clear()
         if self.is_first:
             try:
                 os.kill(-1, _signal.SIGKILL)
@@ -161,10 +179,9 @@ class Init:
                     pass
             select.select([], [], [], 0.002)
 
-    def leave(self):
+    def leave(self) -> None:
         """End, with everything below."""
         if not self.is_first:
-            self.names.clear()
             self.kill_all()
         os._exit(0)
 
@@ -172,7 +189,7 @@ class Init:
 class Program:
     """A Python program as a command line gives it: `python [-u] -m module ...` or `python file ...`."""
 
-    def __init__(self, argv):
+    def __init__(self, argv: list[str]) -> None:
         arguments = list(argv[1:])
         self.unbuffered = arguments[:1] == ["-u"]
         if self.unbuffered:
@@ -181,10 +198,10 @@ class Program:
         if self.is_module:
             arguments.pop(0)
         if not arguments or arguments[0].startswith("-"):
-            raise ValueError("not a command line that can be continued: %r" % (argv,))
+            raise ValueError(f"not a command line that can be continued: {argv!r}")
         self.arguments = arguments
 
-    def adopt(self, env):
+    def adopt(self, env: dict[str, str]) -> None:
         """Give the running interpreter the program's environment, arguments and search path."""
         os.environ.clear()
         os.environ.update(env)
@@ -193,7 +210,7 @@ class Program:
         first = os.getcwd() if self.is_module else os.path.dirname(os.path.realpath(target))
         extra = [part for part in env.get("PYTHONPATH", "").split(os.pathsep) if part]
         # What the interpreter computed for this script begins with the script's own directory.
-        sys.path[:] = [first] + extra + sys.path[1:]
+        sys.path[:] = [first, *extra, *sys.path[1:]]
         sys.path_importer_cache.clear()
         sys.argv[:] = self.arguments
         sys.orig_argv = ["python", *self.arguments]
@@ -201,9 +218,9 @@ class Program:
             sys.dont_write_bytecode = True
         if self.unbuffered or env.get("PYTHONUNBUFFERED"):
             for stream in (sys.stdout, sys.stderr):
-                stream.reconfigure(write_through=True)
+                cast("TextIOWrapper", stream).reconfigure(write_through=True)
 
-    def run(self):
+    def run(self) -> None:
         """Run it in place of this module."""
         import runpy
 
@@ -213,14 +230,14 @@ class Program:
             runpy.run_path(self.arguments[0], run_name="__main__")
 
 
-def execute(argv, env):
+def execute(argv: list[str], env: dict[str, str]) -> NoReturn:
     """Replace the process; a bare name is looked up in the program's own PATH."""
     if "/" in argv[0]:
         os.execve(argv[0], argv, env)
     os.execvpe(argv[0], argv, env)
 
 
-def send(message):
+def send(message: dict[str, object]) -> None:
     """One packet to lambd; when lambd has gone, the main loop sees it."""
     import json
 
@@ -230,16 +247,16 @@ def send(message):
         pass
 
 
-def parse(packet):
+def parse(packet: bytes) -> dict[str, Any]:
     """The object in a packet."""
     import json
 
-    return json.loads(packet)
+    return cast("dict[str, Any]", json.loads(packet))
 
 
-def read_all(fd):
+def read_all(fd: int) -> bytes:
     """Everything until the other ends are closed."""
-    chunks = []
+    chunks: list[bytes] = []
     while True:
         chunk = os.read(fd, 4096)
         if not chunk:
@@ -247,7 +264,7 @@ def read_all(fd):
         chunks.append(chunk)
 
 
-def raise_oom_score():
+def raise_oom_score() -> None:
     """Have the kernel pick this process and its children before init when memory runs out."""
     try:
         fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
@@ -259,7 +276,7 @@ def raise_oom_score():
         os.close(fd)
 
 
-def become_subreaper():
+def become_subreaper() -> None:
     """Inherit orphans although not process 1 (prctl PR_SET_CHILD_SUBREAPER)."""
     import ctypes
 
@@ -267,18 +284,19 @@ def become_subreaper():
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
-def descendants(root):
+def descendants(root: int) -> list[int]:
     """Process ids of everything below a process, from /proc."""
-    parents = {}
+    parents: dict[int, int] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
-                with open("/proc/%s/stat" % entry, "rb") as file:
+                with open(f"/proc/{entry}/stat", "rb") as file:
                     # The command name, in parentheses, may hold anything.
                     parents[int(entry)] = int(file.read().rpartition(b")")[2].split()[1])
             except (FileNotFoundError, ProcessLookupError):
                 pass
-    found, wanted = [], {root}
+    found: list[int] = []
+    wanted = {root}
     while wanted:
         wanted = {pid for pid, parent in parents.items() if parent in wanted}
         found.extend(wanted)
