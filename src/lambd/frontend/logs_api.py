@@ -1,0 +1,226 @@
+"""The part of the CloudWatch Logs API that reads: groups, streams, events; `aws logs tail` works.
+
+Takes decoded parameters and returns members as the service model spells them; JSON 1.1 itself is
+`wire`'s. Functions' logs only: there is nothing that writes, and nothing expires but by size.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from lambd.model.arns import Scope
+from lambd.model.errors import InvalidParameterError, UnimplementedOperationError
+from lambd.store.log_events import LogStore
+from lambd.store.log_queries import (
+    EventQuery,
+    FilterQuery,
+    LogEvent,
+    LogGroup,
+    LogStream,
+    StreamQuery,
+)
+from lambd.telemetry import log_patterns
+
+_GROUP_ARN = re.compile(
+    r"arn:[\w-]+:logs:(?P<region>[\w-]+):(?P<account>\d{12}):log-group:(?P<name>[^:]+)"
+)
+_DESCRIBE_LIMIT = 50
+_EVENTS_LIMIT = 10_000
+
+_Handler = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class LogsApi:
+    """Answers CloudWatch Logs operations from the log store; safe for concurrent calls."""
+
+    def __init__(self, store: LogStore, scope: Scope) -> None:
+        self._store = store
+        self._scope = scope
+        self._handlers: dict[str, _Handler] = {
+            "DescribeLogGroups": self._describe_log_groups,
+            "DescribeLogStreams": self._describe_log_streams,
+            "GetLogEvents": self._get_log_events,
+            "FilterLogEvents": self._filter_log_events,
+        }
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The operations that are answered."""
+        return frozenset(self._handlers)
+
+    async def handle(self, operation_name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer one operation.
+
+        Args:
+            operation_name: as in the service model.
+            params: validated members of its input shape.
+
+        Returns:
+            Members of its output shape.
+
+        Raises:
+            NotFoundError: no such log group or stream.
+            InvalidParameterError: parameters contradict each other, or a pattern or token is bad.
+            UnimplementedOperationError: any other operation.
+        """
+        handler = self._handlers.get(operation_name)
+        if handler is None:
+            raise UnimplementedOperationError(
+                f"The operation {operation_name} of CloudWatch Logs is not implemented."
+            )
+        return await handler(params)
+
+    async def _describe_log_groups(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        if "logGroupNamePrefix" in params and "logGroupNamePattern" in params:
+            raise InvalidParameterError(
+                "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters."
+            )
+        if params.get("logGroupClass", "STANDARD") != "STANDARD":
+            return {"logGroups": []}
+        if "logGroupIdentifiers" in params:
+            return {"logGroups": await self._named_groups(params["logGroupIdentifiers"])}
+        page = await self._store.describe_groups(
+            prefix=params.get("logGroupNamePrefix", ""),
+            infix=params.get("logGroupNamePattern", ""),
+            token=params.get("nextToken"),
+            limit=params.get("limit", _DESCRIBE_LIMIT),
+        )
+        groups = [self._group_members(group) for group in page.items]
+        return _with_token({"logGroups": groups}, page.next_token)
+
+    async def _named_groups(self, identifiers: list[str]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for name in sorted({self._name_of(identifier) for identifier in identifiers}):
+            page = await self._store.describe_groups(prefix=name, limit=1)
+            found += [self._group_members(group) for group in page.items if group.name == name]
+        return found
+
+    async def _describe_log_streams(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        group = self._group_of(params)
+        by_last_event = params.get("orderBy") == "LastEventTime"
+        if by_last_event and "logStreamNamePrefix" in params:
+            raise InvalidParameterError("Cannot order by LastEventTime with a logStreamNamePrefix.")
+        page = await self._store.describe_streams(
+            group,
+            StreamQuery(
+                prefix=params.get("logStreamNamePrefix", ""),
+                by_last_event=by_last_event,
+                is_descending=params.get("descending", False),
+                token=params.get("nextToken"),
+                limit=params.get("limit", _DESCRIBE_LIMIT),
+            ),
+        )
+        streams = [self._stream_members(group, stream) for stream in page.items]
+        return _with_token({"logStreams": streams}, page.next_token)
+
+    async def _get_log_events(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        page = await self._store.get_events(
+            self._group_of(params),
+            params["logStreamName"],
+            EventQuery(
+                start_ms=params.get("startTime"),
+                end_ms=params.get("endTime"),
+                from_head=params.get("startFromHead", False),
+                token=params.get("nextToken"),
+                limit=params.get("limit", _EVENTS_LIMIT),
+            ),
+        )
+        return {
+            "events": [_event_members(event) for event in page.events],
+            "nextForwardToken": page.forward_token,
+            "nextBackwardToken": page.backward_token,
+        }
+
+    async def _filter_log_events(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        group = self._group_of(params)
+        if "logStreamNames" in params and "logStreamNamePrefix" in params:
+            raise InvalidParameterError(
+                "LogStreamNames and LogStreamNamePrefix are mutually exclusive parameters."
+            )
+        if params.get("startFromHead") is False:
+            raise InvalidParameterError("FilterLogEvents from the newest event is not supported.")
+        page = await self._store.filter_events(
+            group,
+            FilterQuery(
+                matcher=log_patterns.parse(params.get("filterPattern", "")),
+                streams=tuple(params.get("logStreamNames", ())),
+                stream_prefix=params.get("logStreamNamePrefix", ""),
+                start_ms=params.get("startTime"),
+                end_ms=params.get("endTime"),
+                token=params.get("nextToken"),
+                limit=params.get("limit", _EVENTS_LIMIT),
+            ),
+        )
+        events = [
+            {
+                "logStreamName": event.stream,
+                # AWS's ids are 56 digits too.
+                "eventId": f"{event.id:056d}",
+                **_event_members(event),
+            }
+            for event in page.items
+        ]
+        # AWS has returned an empty list of searched streams since 2019.
+        return _with_token({"events": events, "searchedLogStreams": []}, page.next_token)
+
+    def _group_of(self, params: Mapping[str, Any]) -> str:
+        name, identifier = params.get("logGroupName"), params.get("logGroupIdentifier")
+        if (name is None) == (identifier is None):
+            raise InvalidParameterError(
+                "Exactly one of logGroupName and logGroupIdentifier must be given."
+            )
+        return str(name) if identifier is None else self._name_of(identifier)
+
+    def _name_of(self, identifier: str) -> str:
+        """The group's name out of a name or an ARN of this account and region."""
+        if not identifier.startswith("arn:"):
+            return identifier
+        match = _GROUP_ARN.fullmatch(identifier)
+        if match is None:
+            raise InvalidParameterError(f"Invalid log group identifier: {identifier}")
+        if (match["region"], match["account"]) != (self._scope.region, self._scope.account_id):
+            raise InvalidParameterError(
+                f"The log group {identifier} is in another account or region."
+            )
+        return match["name"]
+
+    def _group_arn(self, name: str) -> str:
+        scope = self._scope
+        return f"arn:{scope.partition}:logs:{scope.region}:{scope.account_id}:log-group:{name}"
+
+    def _group_members(self, group: LogGroup) -> dict[str, Any]:
+        arn = self._group_arn(group.name)
+        return {
+            "logGroupName": group.name,
+            "creationTime": group.created_ms,
+            "metricFilterCount": 0,
+            "arn": f"{arn}:*",
+            "storedBytes": group.stored_bytes,
+            "logGroupClass": "STANDARD",
+            "logGroupArn": arn,
+        }
+
+    def _stream_members(self, group: str, stream: LogStream) -> dict[str, Any]:
+        return {
+            "logStreamName": stream.name,
+            "creationTime": stream.created_ms,
+            "firstEventTimestamp": stream.first_ms,
+            "lastEventTimestamp": stream.last_ms,
+            "lastIngestionTime": stream.ingested_ms,
+            "arn": f"{self._group_arn(group)}:log-stream:{stream.name}",
+            "storedBytes": stream.stored_bytes,
+        }
+
+
+def _event_members(event: LogEvent) -> dict[str, Any]:
+    return {
+        "timestamp": event.timestamp_ms,
+        "message": event.message,
+        "ingestionTime": event.ingested_ms,
+    }
+
+
+def _with_token(answer: dict[str, Any], token: str | None) -> dict[str, Any]:
+    return answer if token is None else {**answer, "nextToken": token}

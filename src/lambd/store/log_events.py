@@ -1,0 +1,217 @@
+"""Function logs kept by lambd: bounded, on disk, readable as soon as they are written.
+
+`append` runs on the event loop's hot path and only puts records into a list; a writer loop stores
+them every fraction of a second, or sooner when there are many, in one transaction on a worker
+thread. Queries flush first, so they see what was appended before them. When writing cannot keep up
+the oldest records that are not yet stored are dropped, and counted in the platform's log.
+Logs are not acknowledged to anybody: `kill -9` may cost the last moments of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import sqlalchemy
+import structlog
+
+from lambd.store import log_queries
+from lambd.store.log_queries import (
+    EventPage,
+    EventQuery,
+    FilterQuery,
+    LogEvent,
+    LogGroup,
+    LogStream,
+    Page,
+    StreamQuery,
+)
+from lambd.store.log_tables import create_engine
+from lambd.store.log_writer import Batch, LogWriter
+
+_log = structlog.get_logger(__name__)
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+FLUSH_INTERVAL_S = 0.2
+# Waiting records that are written without waiting longer.
+FLUSH_RECORDS = 1000
+# Waiting records beyond which the oldest are dropped.
+MAX_WAITING_RECORDS = 200_000
+MAX_WAITING_CHARACTERS = 64 * 1024 * 1024
+# Queries at a time; more wait their turn.
+_READER_THREADS = 2
+
+
+class LogStore:
+    """See the module header. Methods are called from the event loop's thread."""
+
+    def __init__(self, path: Path, limit_bytes: int) -> None:
+        self._path = path
+        self._limit_bytes = limit_bytes
+        self._waiting: deque[Batch] = deque()
+        self._waiting_records = 0
+        self._waiting_characters = 0
+        self._dropped_records = 0
+        self._has_records = asyncio.Event()
+        self._is_full = asyncio.Event()
+        self._writes = ThreadPoolExecutor(1, thread_name_prefix="logs-write")
+        self._reads = ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="logs-read")
+        self._engine: sqlalchemy.Engine | None = None
+        self._writer: LogWriter | None = None
+
+    async def open(self) -> None:
+        """Open the file; before it, records wait.
+
+        Raises:
+            UnavailableError: another release of lambd wrote the file.
+        """
+
+        def work() -> tuple[sqlalchemy.Engine, LogWriter]:
+            engine = create_engine(self._path)
+            return engine, LogWriter(engine, self._limit_bytes)
+
+        self._engine, self._writer = await asyncio.get_running_loop().run_in_executor(
+            self._writes, work
+        )
+
+    async def run(self) -> None:
+        """Write what is appended, until cancelled; then write what is left."""
+        try:
+            while True:
+                await self._has_records.wait()
+                try:
+                    async with asyncio.timeout(FLUSH_INTERVAL_S):
+                        await self._is_full.wait()
+                except TimeoutError:
+                    pass
+                await self.flush()
+        finally:
+            await self.flush()
+
+    async def close(self) -> None:
+        """Write what is left and close the file; idempotent, appends after it are lost."""
+        engine = self._engine
+        if engine is None:
+            return
+        await self.flush()
+        self._engine = None
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._reads.shutdown)
+        await loop.run_in_executor(self._writes, engine.dispose)
+        self._writes.shutdown()
+
+    def append(self, group: str, stream: str, records: Sequence[tuple[int, str]]) -> None:
+        """Keep records, each (timestamp in ms since the epoch, message); never blocks.
+
+        The sequence belongs to the store afterwards. Group and stream come to be as needed.
+        """
+        self._waiting.append(Batch(group, stream, records))
+        self._waiting_records += len(records)
+        for _, message in records:
+            self._waiting_characters += len(message)
+        self._has_records.set()
+        if self._waiting_records >= FLUSH_RECORDS:
+            self._is_full.set()
+            if (
+                self._waiting_records > MAX_WAITING_RECORDS
+                or self._waiting_characters > MAX_WAITING_CHARACTERS
+            ):
+                self._drop_oldest()
+        elif self._waiting_characters > MAX_WAITING_CHARACTERS:
+            self._drop_oldest()
+
+    async def flush(self) -> None:
+        """Wait until everything appended so far is stored, or lost and counted."""
+        writer = self._writer
+        if writer is None or self._engine is None:
+            return
+        batches, self._waiting = self._waiting, deque()
+        self._waiting_records = self._waiting_characters = 0
+        dropped, self._dropped_records = self._dropped_records, 0
+        self._has_records.clear()
+        self._is_full.clear()
+        if dropped:
+            _log.warning("function_logs_dropped", action="drop", records=dropped)
+        now_ms = time.time_ns() // 1_000_000
+
+        def work() -> None:
+            try:
+                writer.write(batches, now_ms)
+            except sqlalchemy.exc.SQLAlchemyError as exc:
+                lost = sum(len(batch.records) for batch in batches)
+                _log.error("function_logs_lost", action="write", records=lost, error=str(exc))
+            try:
+                writer.make_room()
+            except sqlalchemy.exc.SQLAlchemyError as exc:
+                _log.error("function_logs_not_pruned", action="prune", error=str(exc))
+
+        # Even with nothing to write: an earlier flush may still be at it. A caller's end must not
+        # take a batch away that has not been begun.
+        future = asyncio.get_running_loop().run_in_executor(self._writes, work)
+        await asyncio.shield(future)
+
+    async def describe_groups(
+        self, *, prefix: str = "", infix: str = "", token: str | None = None, limit: int = 50
+    ) -> Page[LogGroup]:
+        """Groups by name, those that begin with `prefix` and contain `infix`."""
+        return await self._read(
+            log_queries.describe_groups, prefix=prefix, infix=infix, token=token, limit=limit
+        )
+
+    async def describe_streams(self, group: str, wanted: StreamQuery) -> Page[LogStream]:
+        """Streams of a group.
+
+        Raises:
+            NotFoundError: there is no such group.
+        """
+        return await self._read(log_queries.describe_streams, group, wanted)
+
+    async def get_events(self, group: str, stream: str, wanted: EventQuery) -> EventPage:
+        """Events of one stream.
+
+        Raises:
+            NotFoundError: there is no such group or stream.
+        """
+        return await self._read(log_queries.get_events, group, stream, wanted)
+
+    async def filter_events(self, group: str, wanted: FilterQuery) -> Page[LogEvent]:
+        """Matching events of a group, by time.
+
+        Raises:
+            NotFoundError: there is no such group, or not one of the streams.
+        """
+        return await self._read(log_queries.filter_events, group, wanted)
+
+    async def _read(
+        self,
+        query: Callable[Concatenate[sqlalchemy.Connection, _P], _T],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _T:
+        await self.flush()
+        engine = self._engine
+        if engine is None:
+            raise RuntimeError("the log store is not open")
+
+        def work() -> _T:
+            with engine.connect() as connection:
+                return query(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._reads, work)
+
+    def _drop_oldest(self) -> None:
+        while len(self._waiting) > 1 and (
+            self._waiting_records > MAX_WAITING_RECORDS
+            or self._waiting_characters > MAX_WAITING_CHARACTERS
+        ):
+            batch = self._waiting.popleft()
+            self._waiting_records -= len(batch.records)
+            self._waiting_characters -= sum(len(message) for _, message in batch.records)
+            self._dropped_records += len(batch.records)

@@ -1,0 +1,185 @@
+"""Writing function logs: batches into tables, and the oldest events out when there are too many.
+
+Blocking code for the log store's worker thread; one instance owns the file's write side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import sqlalchemy
+from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import sqlite
+
+from lambd.store.log_tables import events, groups, streams
+
+# What an event takes in the file beside its message: its row's and its index entries' columns.
+EVENT_OVERHEAD_BYTES = 100
+# Events removed in one transaction.
+_PRUNE_EVENTS = 10_000
+# Once over the limit, this part of it is freed, so that removing is rare.
+_PRUNE_SHARE = 0.1
+_STREAM_CACHE_ENTRIES = 10_000
+
+# Executed with plain tuples: at thousands of lines a second, naming each column of each row
+# costs more than writing it.
+_INSERT_EVENTS = str(
+    insert(events)
+    .values({column.name: bindparam(column.name) for column in events.c if column.name != "id"})
+    .compile(dialect=sqlite.dialect())
+)
+
+
+class Batch(NamedTuple):
+    """Records of one append, (timestamp in ms, message)."""
+
+    group: str
+    stream: str
+    records: Sequence[tuple[int, str]]
+
+
+class _Stream(NamedTuple):
+    id: int
+    group_id: int
+
+
+class LogWriter:
+    """See the module header."""
+
+    def __init__(self, engine: sqlalchemy.Engine, limit_bytes: int) -> None:
+        self._engine = engine
+        self._limit_bytes = limit_bytes
+        self._streams: dict[tuple[str, str], _Stream] = {}
+        with engine.begin() as connection:
+            total = select(func.coalesce(func.sum(streams.c.stored_bytes), 0))
+            self._stored_bytes: int = connection.scalar(total) or 0
+
+    def write(self, batches: Iterable[Batch], now_ms: int) -> None:
+        """Store batches in one transaction, in order.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: nothing of the batches was stored.
+        """
+        try:
+            with self._engine.begin() as connection:
+                added = self._insert(connection, batches, now_ms)
+        except sqlalchemy.exc.SQLAlchemyError:
+            # What was made in the transaction is gone with it.
+            self._streams.clear()
+            raise
+        self._stored_bytes += added
+
+    def _insert(self, connection: sqlalchemy.Connection, batches: Iterable[Batch], now: int) -> int:
+        rows: list[tuple[int, int, int, int, str, int]] = []
+        touched: dict[int, list[int]] = {}
+        for batch in batches:
+            if not batch.records:
+                continue
+            times = [time for time, _ in batch.records]
+            stream = self._stream(connection, batch.group, batch.stream, min(times), now)
+            first_row = len(rows)
+            rows.extend(
+                (stream.group_id, stream.id, time, now, message, _size(message))
+                for time, message in batch.records
+            )
+            size = sum(row[5] for row in rows[first_row:])
+            facts = touched.setdefault(stream.id, [times[0], times[0], 0])
+            facts[:] = min(facts[0], *times), max(facts[1], *times), facts[2] + size
+        if not rows:
+            return 0
+        connection.exec_driver_sql(_INSERT_EVENTS, rows)
+        connection.execute(
+            update(streams)
+            .where(streams.c.id == bindparam("stream"))
+            .values(
+                first_ms=func.min(streams.c.first_ms, bindparam("first")),
+                last_ms=func.max(streams.c.last_ms, bindparam("last")),
+                ingested_ms=bindparam("now"),
+                stored_bytes=streams.c.stored_bytes + bindparam("size"),
+            ),
+            [
+                {"stream": stream, "first": first, "last": last, "now": now, "size": size}
+                for stream, (first, last, size) in touched.items()
+            ],
+        )
+        return sum(facts[2] for facts in touched.values())
+
+    def _stream(
+        self, connection: sqlalchemy.Connection, group: str, name: str, first_ms: int, now: int
+    ) -> _Stream:
+        known = self._streams.get((group, name))
+        if known is not None:
+            return known
+        make_group = sqlite.insert(groups).values(name=group, created_ms=now)
+        connection.execute(make_group.on_conflict_do_nothing())
+        group_id = connection.scalars(select(groups.c.id).where(groups.c.name == group)).one()
+        make_stream = sqlite.insert(streams).values(
+            group_id=group_id,
+            name=name,
+            created_ms=now,
+            first_ms=first_ms,
+            last_ms=first_ms,
+            ingested_ms=now,
+            stored_bytes=0,
+        )
+        connection.execute(make_stream.on_conflict_do_nothing())
+        query = select(streams.c.id).where(streams.c.group_id == group_id, streams.c.name == name)
+        found = _Stream(connection.scalars(query).one(), group_id)
+        if len(self._streams) >= _STREAM_CACHE_ENTRIES:
+            self._streams.clear()
+        self._streams[group, name] = found
+        return found
+
+    def make_room(self) -> None:
+        """If there is too much, remove what arrived first until a share of the limit is free.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: it stays as large as it is for now.
+        """
+        if self._stored_bytes <= self._limit_bytes:
+            return
+        target = int(self._limit_bytes * (1 - _PRUNE_SHARE))
+        while self._stored_bytes > target:
+            with self._engine.begin() as connection:
+                freed = _remove_oldest(connection, self._stored_bytes - target)
+            if not freed:
+                return
+            self._stored_bytes -= freed
+            # Streams that have become empty are gone.
+            self._streams.clear()
+
+
+def _size(message: str) -> int:
+    return len(message.encode()) + EVENT_OVERHEAD_BYTES
+
+
+def _remove_oldest(connection: sqlalchemy.Connection, wanted_bytes: int) -> int:
+    """Remove events in order of arrival, at most one transaction's worth; the bytes freed."""
+    columns = (events.c.id, events.c.stream_id, events.c.stored_bytes)
+    freed: dict[int, int] = {}
+    last_id, total = 0, 0
+    for row in connection.execute(select(*columns).order_by(events.c.id).limit(_PRUNE_EVENTS)):
+        freed[row.stream_id] = freed.get(row.stream_id, 0) + row.stored_bytes
+        last_id, total = row.id, total + row.stored_bytes
+        if total >= wanted_bytes:
+            break
+    if not freed:
+        return 0
+    connection.execute(delete(events).where(events.c.id <= last_id))
+    oldest_kept = (
+        select(func.min(events.c.timestamp_ms))
+        .where(events.c.stream_id == streams.c.id)
+        .scalar_subquery()
+    )
+    connection.execute(
+        update(streams)
+        .where(streams.c.id == bindparam("stream"))
+        .values(
+            stored_bytes=streams.c.stored_bytes - bindparam("size"),
+            first_ms=func.coalesce(oldest_kept, streams.c.last_ms),
+        ),
+        [{"stream": stream, "size": size} for stream, size in freed.items()],
+    )
+    connection.execute(delete(streams).where(streams.c.stored_bytes <= 0))
+    return total
