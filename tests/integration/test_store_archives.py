@@ -54,7 +54,7 @@ def modes(root: Path) -> dict[str, str]:
 
 
 def test_unpacks_contents_modes_and_links(tmp_path: Path) -> None:
-    """Modes are the archive's, defaults where it has none, without setuid, setgid, sticky."""
+    """Modes are the archive's and readable, defaults where it has none; no setuid, setgid, sticky."""
     archive = write(
         tmp_path / "a.zip",
         ("handler.py", stat.S_IFREG | 0o644, b"print()"),
@@ -71,11 +71,11 @@ def test_unpacks_contents_modes_and_links(tmp_path: Path) -> None:
     assert modes(target) == {
         "handler.py": "-rw-r--r--",
         "bare.py": "-rw-r--r--",
-        "private.py": "-rw-------",
+        "private.py": "-rw-r--r--",
         "bin": "drwxr-xr-x",
         "bin/tool": "-rwxr-xr-x",
         "shared": "drwxrwxrwx",
-        "closed": "dr-x------",
+        "closed": "dr-xr-xr-x",
         "closed/file": "-r--r--r--",
         "tool": "lrwxrwxrwx",
     }

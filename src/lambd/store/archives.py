@@ -99,8 +99,8 @@ def unpack_archive(archive_path: Path, target: Path, max_unpacked_bytes: int) ->
     """Unpack a checked archive into the directory `target`, which appears complete or not at all.
 
     A target that is there already is taken to be this archive's and left alone; of concurrent
-    calls one wins. Modes are the archive's (0644 and 0755 where it has none), without setuid,
-    setgid and sticky bits, whatever the umask. The result is not synced to disk: a tree made
+    calls one wins. Modes are the archive's (0644 and 0755 where it has none), readable for everyone
+    and without setuid, setgid and sticky bits, whatever the umask. The result is not synced to disk: a tree made
     before a power cut is not to be trusted after it.
 
     Raises:
@@ -214,8 +214,11 @@ def _entry(info: zipfile.ZipInfo) -> Entry:
             kind = Kind.SYMLINK
         case _:
             raise ArtifactError(f"The entry {info.filename!r} is a special file.")
-    default = _DIRECTORY_MODE if kind is Kind.DIRECTORY else _FILE_MODE
-    return Entry(info=info, kind=kind, mode=attributes & 0o777 if attributes else default)
+    default, readable = (_DIRECTORY_MODE, 0o555) if kind is Kind.DIRECTORY else (_FILE_MODE, 0o444)
+    mode = attributes & 0o777 if attributes else default
+    # DEVIATION: AWS takes the bits as they are, and a function whose files its unprivileged user
+    # cannot read fails; Python's own `ZipFile.writestr` makes such archives. Here they are readable.
+    return Entry(info=info, kind=kind, mode=mode | readable)
 
 
 def _link_target(contents: _Contents, path: str, entry: Entry) -> str:
