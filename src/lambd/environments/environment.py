@@ -16,7 +16,8 @@ timer (the function's timeout), and its owner, the pool (`invoke`, `freeze`, `cl
 COLD is a sandbox without a runtime process: after a failed init phase, whose retry AWS runs inside
 the next invocation ("suppressed init"), and after a timeout or a crash, which keep /tmp but no
 process (runtime.md section 3). The caller gets its result as soon as the runtime responds; the
-invocation is over, reported and billed, when the runtime asks for the next.
+invocation is over, reported and billed, when the runtime asks for the next. Durations are taken
+from `time.monotonic`, since the event loop's own clock has whole milliseconds only.
 """
 
 from __future__ import annotations
@@ -170,7 +171,7 @@ class ExecutionEnvironment:
         Raises:
             SandboxError: the sandbox itself went away.
         """
-        started = self._loop.time()
+        started = time.monotonic()
         self._log.init_start()
         self._start_runtime()
         try:
@@ -199,7 +200,7 @@ class ExecutionEnvironment:
         timeout_s = self.config.timeout_s
         running = _Running(
             invocation=invocation,
-            started=self._loop.time(),
+            started=time.monotonic(),
             result=self._loop.create_future(),
             timer=self._loop.call_later(timeout_s, self._invocation_timed_out),
             init_ms=self._unreported_init_ms,
@@ -265,7 +266,7 @@ class ExecutionEnvironment:
 
     def _deliver(self, running: _Running) -> None:
         invocation = running.invocation
-        remaining_s = running.started + self.config.timeout_s - self._loop.time()
+        remaining_s = running.started + self.config.timeout_s - time.monotonic()
         self._phase = Phase.BUSY
         self.session.deliver(
             InvocationEvent(
@@ -299,7 +300,7 @@ class ExecutionEnvironment:
         if running is None:
             return
         running.timer.cancel()
-        duration_ms = (self._loop.time() - running.started) * 1000
+        duration_ms = (time.monotonic() - running.started) * 1000
         self._log.end_and_report(
             Report(
                 request_id=running.invocation.request_id,
@@ -398,7 +399,7 @@ class ExecutionEnvironment:
 
     def _become_available(self, phase: Phase) -> None:
         self._phase = phase
-        self.idle_since = self._loop.time()
+        self.idle_since = time.monotonic()
         self._owner.environment_available(self)
 
     # -- init's control socket
@@ -461,7 +462,7 @@ class ExecutionEnvironment:
         self._owner.environment_died(self)
 
     def _ms_since(self, started: float) -> float:
-        return (self._loop.time() - started) * 1000
+        return (time.monotonic() - started) * 1000
 
 
 def _report_outcome(running: _Running) -> Outcome:

@@ -10,6 +10,7 @@ kills.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -33,6 +34,8 @@ _log = structlog.get_logger(__name__)
 PoolKey = tuple[str, str, str]
 # How often idle environments are looked at, seconds.
 _SWEEP_INTERVAL_S = 0.25
+# How long a request waits for an environment that has answered before another one is started.
+_FINISHING_GRACE_S = 0.02
 
 
 class EnvironmentStarter(Protocol):
@@ -56,6 +59,10 @@ class _Deployment:
         self.waiters: deque[asyncio.Future[ExecutionEnvironment]] = deque()
         self.starting = 0
         self.retired = False
+
+    def count_finishing(self) -> int:
+        """Environments whose caller has its answer and that will soon ask for more."""
+        return sum(environment.phase is Phase.FINISHING for environment in self.environments)
 
 
 class Pool:
@@ -168,10 +175,9 @@ class Pool:
 
     async def run_sweeper(self) -> None:
         """Freeze and reap idle environments; runs until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_SWEEP_INTERVAL_S)
-            now = loop.time()
+            now = time.monotonic()
             for deployment in list(self._deployments.values()):
                 self._sweep(deployment, now)
 
@@ -208,6 +214,16 @@ class Pool:
         self._ledger.take(deployment.memory_mib)
         deployment.starting += 1
         self._tasks.create_task(self._start(deployment))
+
+    def _start_if_waiting(
+        self, deployment: _Deployment, waiter: asyncio.Future[ExecutionEnvironment]
+    ) -> None:
+        if waiter in deployment.waiters:
+            try:
+                self._start_for_waiter(deployment)
+            except ThrottledError as error:
+                deployment.waiters.remove(waiter)
+                waiter.set_exception(error)
 
     def _make_room(self, memory_mib: int) -> None:
         """Evict idle environments, the longest idle first, until another one fits.

@@ -29,7 +29,12 @@ from lambd.model.errors import (
 )
 from lambd.model.limits import Limits
 from lambd.wire.errors import encode_error
-from lambd.wire.service_model import Operation, load_lambda_model, load_logs_model
+from lambd.wire.service_model import (
+    Operation,
+    ServiceModel,
+    load_lambda_model,
+    load_logs_model,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -75,11 +80,15 @@ class FrontDoor:
         target = request.headers.get("x-amz-target")
         if target is not None and target.startswith("Logs_"):
             operation = self._logs_model.by_target(target)
-            self._tasks.create_task(self._serve(exchange, operation, {}, self._call_logs))
+            self._tasks.create_task(
+                self._serve(exchange, operation, {}, self._call_logs, self._logs_model)
+            )
             return
         match = self._lambda_model.match(request.method, request.path, request.query)
         operation, labels = match if match is not None else (None, {})
-        self._tasks.create_task(self._serve(exchange, operation, labels, self._call_lambda))
+        self._tasks.create_task(
+            self._serve(exchange, operation, labels, self._call_lambda, self._lambda_model)
+        )
 
     async def _serve(
         self,
@@ -87,13 +96,14 @@ class FrontDoor:
         operation: Operation | None,
         labels: dict[str, str],
         call: Callable[[Operation, dict[str, str], Exchange, str], Awaitable[Response]],
+        model: ServiceModel,
     ) -> None:
         """Answer one API request, whatever happens."""
         request_id = str(uuid.uuid4())
         try:
             response = await call(_known(operation), labels, exchange, request_id)
         except PlatformError as error:
-            response = encode_error(error, operation)
+            response = encode_error(error, operation, protocol=model.protocol)
             if response.status >= 500:
                 _log.error(
                     "request_failed",
@@ -115,9 +125,7 @@ class FrontDoor:
     ) -> Response:
         handler = HANDLERS.get(operation.name)
         if handler is None:
-            raise UnimplementedOperationError(
-                f"The operation {operation.name} is not implemented by lambd yet"
-            )
+            raise UnimplementedOperationError
         if exchange.body_exceeded:
             raise _too_large(operation.name, self._limits)
         request = exchange.request
