@@ -19,8 +19,6 @@ from lambd.sandbox import syscalls
 
 _MOUNT_FLAGS = syscalls.MS_NOSUID | syscalls.MS_NODEV
 _MOUNT_OPTIONS = "noinit_itable,nobarrier"
-# Inode tables, bitmaps and superblock copies come on top of the size asked for.
-_OVERHEAD_DIVISOR, _OVERHEAD_MIB = 64, 4
 _FORMAT_TIMEOUT_S = 60
 
 
@@ -80,9 +78,18 @@ class ScratchSpace:
         return template
 
 
+def image_mib(size_mib: int) -> int:
+    """How large an image has to be for a file of the size asked for to fit.
+
+    On top come inode tables, bitmaps and superblock copies, and what ext4 holds back for itself:
+    a fiftieth, 16 MiB at most (`reserved_clusters`).
+    """
+    return size_mib + size_mib // 64 + min(size_mib // 48, 16) + 4
+
+
 def _format(mkfs: str, image: Path, size_mib: int) -> None:
     with image.open("wb") as file:
-        file.truncate((size_mib + size_mib // _OVERHEAD_DIVISOR + _OVERHEAD_MIB) * MIB)
+        file.truncate(image_mib(size_mib) * MIB)
     features = "^has_journal,^resize_inode"
     # One inode for 32 KiB halves the tables; a 512 MiB /tmp still has 16,000 files.
     command = [mkfs, "-q", "-F", "-O", features, "-m", "0", "-i", "32768"]
