@@ -182,7 +182,11 @@ class _Platform:
                 limits=settings.limits,
                 database=database,
                 blobs=blobs,
-                s3=S3Source(endpoint_url=settings.s3_endpoint_url, region=settings.region),
+                s3=S3Source(
+                    endpoint_url=settings.s3_endpoint_url,
+                    region=settings.region,
+                    max_bytes=settings.limits.unzipped_code_bytes,
+                ),
                 pipeline=InvokePipeline(
                     versions=versions,
                     pool=self._pool,

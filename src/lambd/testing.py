@@ -46,6 +46,9 @@ class FakeSandbox:
         """Remember it."""
         self.is_frozen = False
 
+    def limit_cpu(self) -> None:
+        """There is nothing to limit."""
+
     def memory_peak_bytes(self) -> int:
         """What the test set."""
         return self.memory_peak

@@ -17,7 +17,7 @@ import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -68,10 +68,11 @@ class Server:
 
     def answers(self) -> bool:
         """Whether the health page is there."""
-        with contextlib.suppress(OSError, urllib.error.URLError):
+        try:
             with urllib.request.urlopen(f"{self.url}/_lambd/health", timeout=5) as reply:
                 return bool(reply.status == 200)
-        return False
+        except (OSError, urllib.error.URLError):
+            return False
 
     def kill(self) -> None:
         """End it without warning."""
@@ -86,7 +87,7 @@ class Server:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=60)
 
-    def lambda_client(self, **config: object) -> LambdaClient:
+    def lambda_client(self, **config: Any) -> LambdaClient:
         """A boto3 Lambda client without retries."""
         return boto3.client("lambda", **self._client_arguments(config))
 
@@ -105,7 +106,7 @@ class Server:
             "AWS_PAGER": "",
         }
 
-    def _client_arguments(self, config: dict[str, object]) -> dict[str, object]:
+    def _client_arguments(self, config: dict[str, Any]) -> dict[str, Any]:
         return {
             "endpoint_url": self.url,
             "region_name": "us-east-1",
@@ -171,9 +172,9 @@ def create(aws: LambdaClient) -> Iterator[CreateFunction]:
     """Create functions that are active when the call returns and gone after the test."""
     names: list[str] = []
 
-    def make(source: str, **arguments: object) -> str:
+    def make(source: str, **arguments: Any) -> str:
         name = f"fn-{uuid.uuid4().hex[:12]}"
-        request: dict[str, object] = {
+        request: dict[str, Any] = {
             "FunctionName": name,
             "Runtime": RUNTIME,
             "Role": ROLE,
@@ -181,7 +182,7 @@ def create(aws: LambdaClient) -> Iterator[CreateFunction]:
             "Code": {"ZipFile": zipped(source)},
             **arguments,
         }
-        aws.create_function(**request)  # type: ignore[arg-type]  # the caller's keywords
+        aws.create_function(**request)
         names.append(name)
         wait_at_rest(aws, name)
         return name

@@ -23,7 +23,7 @@ def call(aws: LambdaClient, name: str, event: object = None, **arguments: Any) -
     """Invoke and decode the payload of a success."""
     reply = aws.invoke(FunctionName=name, Payload=json.dumps(event).encode(), **arguments)
     payload = reply["Payload"].read()
-    assert "FunctionError" not in reply, payload
+    assert reply.get("FunctionError") is None, payload
     return json.loads(payload)
 
 

@@ -13,10 +13,10 @@ from lambd.http.server import Exchange, HttpServer
 
 
 class EchoApplication:
-    """Answers with what it was sent; `/later` waits for `release`."""
+    """Answers with what it was sent; `/later` is left to the test."""
 
     def __init__(self) -> None:
-        self.release = asyncio.Event()
+        self.arrived = asyncio.Event()
         self.waiting: list[Exchange] = []
         self.gone: asyncio.Queue[str] = asyncio.Queue()
 
@@ -31,6 +31,7 @@ class EchoApplication:
         if request.path == "/later":
             exchange.on_disconnect = lambda: self.gone.put_nowait(request.query)
             self.waiting.append(exchange)
+            self.arrived.set()
             return
         if exchange.body_exceeded:
             exchange.respond(Response(413, [], b"too large"))
@@ -144,8 +145,7 @@ async def test_tells_the_application_that_a_waiting_client_left(
     _, writer = await asyncio.open_connection(*address)
     writer.write(b"GET /later?me HTTP/1.1\r\n\r\n")
     await writer.drain()
-    while not application.waiting:
-        await asyncio.sleep(0)
+    await application.arrived.wait()
     writer.close()
     assert await application.gone.get() == "me"
     assert not application.waiting[0].is_open
@@ -160,8 +160,8 @@ async def test_refuses_connections_beyond_its_maximum(address: tuple[str, int]) 
         await reader.readuntil(b"\r\n\r\n")
         writers.append(writer)
     reader, writer = await asyncio.open_connection(*address)
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-        writer.write(b"GET / HTTP/1.1\r\n\r\n")
         await reader.readexactly(1)
     for each in [*writers, writer]:
         each.close()
@@ -178,8 +178,7 @@ async def test_drains_the_answer_under_way_before_it_closes(
     reader, writer = await asyncio.open_connection(*sock.getsockname()[:2])
     writer.write(b"GET /later HTTP/1.1\r\n\r\n")
     await writer.drain()
-    while not application.waiting:
-        await asyncio.sleep(0)
+    await application.arrived.wait()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.drain(5.0))
         await asyncio.sleep(0)

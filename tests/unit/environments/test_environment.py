@@ -7,10 +7,10 @@ import json
 import os
 
 import pytest
+from tests.unit.environments.conftest import Stage, make_stage
 
 from lambd.environments.environment import Invocation, Phase
 from lambd.model.invocations import InvocationResult
-from tests.unit.environments.conftest import Stage, make_stage
 
 
 def invocation(request_id: str = "id-1", *, wants_log_tail: bool = False) -> Invocation:
