@@ -16,14 +16,16 @@ pytestmark = pytest.mark.oci
 
 async def test_kills_the_program_that_wants_too_much_memory(tmp_path: Path) -> None:
     """The kernel kills the program, not init, and counts it."""
-    async with opened_driver(tmp_path / "run") as driver:
-        async with started(driver, spec(memory_mib=128)) as probe:
-            assert probe.sandbox.oom_kills() == 0
-            outcome = await probe.run(PYTHON, "-c", "x = bytearray(200 << 20)")
-            assert os.WTERMSIG(outcome.status) == signal.SIGKILL
-            assert probe.sandbox.oom_kills() == 1
-            assert 100 * MIB < probe.sandbox.memory_peak_bytes() <= 128 * MIB
-            assert await probe.python("print('alive')") == "alive"
+    async with (
+        opened_driver(tmp_path / "run") as driver,
+        started(driver, spec(memory_mib=128)) as probe,
+    ):
+        assert probe.sandbox.oom_kills() == 0
+        outcome = await probe.run(PYTHON, "-c", "x = bytearray(200 << 20)")
+        assert os.WTERMSIG(outcome.status) == signal.SIGKILL
+        assert probe.sandbox.oom_kills() == 1
+        assert 100 * MIB < probe.sandbox.memory_peak_bytes() <= 128 * MIB
+        assert await probe.python("print('alive')") == "alive"
 
 
 async def test_bounds_a_fork_bomb(tmp_path: Path) -> None:
@@ -39,11 +41,13 @@ try:
 except BlockingIOError:
     print(n, flush=True)
 """
-    async with opened_driver(tmp_path / "run") as driver:
-        async with started(driver, spec(memory_mib=3008)) as probe:
-            assert 900 < int(await probe.python(bomb)) < 1024
-            await probe.kill()
-            assert await probe.python("print('alive')") == "alive"
+    async with (
+        opened_driver(tmp_path / "run") as driver,
+        started(driver, spec(memory_mib=3008)) as probe,
+    ):
+        assert 900 < int(await probe.python(bomb)) < 1024
+        await probe.kill()
+        assert await probe.python("print('alive')") == "alive"
 
 
 @pytest.mark.parametrize("size_mib", [512, 600])
@@ -74,10 +78,12 @@ with open("/tmp/file", "wb", buffering=0) as file:
     for _ in range(300):
         file.write(bytes(1 << 20))
 """
-    async with opened_driver(tmp_path / "run") as driver:
-        async with started(driver, spec(memory_mib=128)) as probe:
-            await probe.python(write)
-            assert probe.sandbox.oom_kills() == 0
+    async with (
+        opened_driver(tmp_path / "run") as driver,
+        started(driver, spec(memory_mib=128)) as probe,
+    ):
+        await probe.python(write)
+        assert probe.sandbox.oom_kills() == 0
 
 
 @pytest.mark.parametrize(
@@ -116,7 +122,9 @@ while time.monotonic() < end:
     pass
 print(time.process_time())
 """
-    async with opened_driver(tmp_path / "run") as driver:
-        async with started(driver, spec(memory_mib=177)) as probe:
-            probe.sandbox.limit_cpu()
-            assert float(await probe.python(burn)) < 0.4
+    async with (
+        opened_driver(tmp_path / "run") as driver,
+        started(driver, spec(memory_mib=177)) as probe,
+    ):
+        probe.sandbox.limit_cpu()
+        assert float(await probe.python(burn)) < 0.4

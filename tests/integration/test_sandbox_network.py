@@ -188,17 +188,21 @@ def outside() -> Iterator[None]:
 @pytest.mark.usefixtures("outside")
 async def test_outside_is_reached_under_the_hosts_address(tmp_path: Path) -> None:
     """Masquerade: the other side sees the host, not the sandbox."""
-    async with opened_driver(tmp_path / "run", network="masquerade") as driver:
-        async with started(driver) as probe:
-            assert await probe.python(connect(_OUTSIDE, _OUTSIDE_PORT)) == _TOWARDS_OUTSIDE
+    async with (
+        opened_driver(tmp_path / "run", network="masquerade") as driver,
+        started(driver) as probe,
+    ):
+        assert await probe.python(connect(_OUTSIDE, _OUTSIDE_PORT)) == _TOWARDS_OUTSIDE
 
 
 @pytest.mark.usefixtures("outside")
 async def test_no_network_cuts_the_outside_off(tmp_path: Path) -> None:
     """Network "none": there is no route."""
-    async with opened_driver(tmp_path / "run", network="none") as driver:
-        async with started(driver) as probe:
-            assert await probe.python(connect(_OUTSIDE, _OUTSIDE_PORT)) == "OSError"
+    async with (
+        opened_driver(tmp_path / "run", network="none") as driver,
+        started(driver) as probe,
+    ):
+        assert await probe.python(connect(_OUTSIDE, _OUTSIDE_PORT)) == "OSError"
 
 
 async def test_no_network_cuts_names_off(name_server: NameServer, tmp_path: Path) -> None:
@@ -210,6 +214,8 @@ try:
 except OSError as exc:
     print(type(exc).__name__)
 """
-    async with opened_driver(tmp_path / "run", resolvers=[name_server.address]) as driver:
-        async with started(driver) as probe:
-            assert await probe.python(source) == "gaierror"
+    async with (
+        opened_driver(tmp_path / "run", resolvers=[name_server.address]) as driver,
+        started(driver) as probe,
+    ):
+        assert await probe.python(source) == "gaierror"
