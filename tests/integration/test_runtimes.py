@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import stat
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from lambd.runtimes import interpreters
 from lambd.runtimes.interpreters import Interpreter, Rejected
 from lambd.runtimes.provision import PreparedRuntime, Provisioner, RuntimeUnavailableError
+from lambd.telemetry.log_frames import LogParser
 
 OWN = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 HANDLER = """
@@ -113,7 +116,7 @@ class RuntimeApi:
 async def run_once(
     argv: tuple[str, ...], environment: dict[str, str], cwd: Path | None = None
 ) -> tuple[RuntimeApi, str]:
-    """Run a runtime process for one invocation; what it posted and what it wrote.
+    """Run a runtime process for one invocation; what it posted and wrote, as latin-1.
 
     `@api` in `argv` stands for the variable that holds the Runtime API's address.
     """
@@ -137,7 +140,7 @@ async def run_once(
         killer = group.create_task(kill_when_done())
         output, _ = await process.communicate()
         killer.cancel()
-    return api, output.decode()
+    return api, output.decode("latin-1")
 
 
 def variables(runtime: PreparedRuntime, task_root: str, runtime_dir: str) -> dict[str, str]:
@@ -148,15 +151,6 @@ def variables(runtime: PreparedRuntime, task_root: str, runtime_dir: str) -> dic
         "LAMBDA_RUNTIME_DIR": runtime_dir,
         "_HANDLER": "app.handler",
     }
-
-
-async def prepare_or_skip_absent(provisioner: Provisioner, identifier: str) -> PreparedRuntime:
-    """Prepare a runtime that this machine may lack; which ones it has is the machine's fact."""
-    major, minor = identifier.removeprefix("python").split(".")
-    found, _ = interpreters.find((int(major), int(minor)), os.environ)
-    if found is None:
-        pytest.skip(f"{identifier} is not installed here")
-    return await provisioner.prepare(identifier)
 
 
 @pytest.mark.slow
@@ -187,14 +181,70 @@ async def test_interpreter_runs_a_function_through_awss_client(
     assert "\tr1\tlogged\n" in output
 
 
+@pytest.mark.slow
+async def test_client_imported_before_reads_its_log_settings_again(
+    provisioner: Provisioner, task: Path
+) -> None:
+    """An init that has AWS's client imported, without the function's settings, is no worse."""
+    runtime = await provisioner.prepare(OWN)
+    runtime_dir = str(runtime.runtime_dir)
+    preloaded = (
+        f"import sys; sys.path.insert(0, {runtime_dir!r}); import awslambdaric.__main__, os, runpy;"
+        "os.environ['AWS_LAMBDA_LOG_FORMAT'] = 'JSON'; os.environ['TZ'] = 'Asia/Tokyo';"
+        f"runpy.run_path({runtime_dir!r} + '/bootstrap.py', run_name='__main__')"
+    )
+
+    api, output = await run_once(
+        (str(runtime.interpreter_root / "bin" / OWN), "-S", "-c", preloaded),
+        variables(runtime, str(task), runtime_dir),
+        cwd=task,
+    )
+
+    assert api.posted, output
+    assert json.loads(api.posted[0][1])["timezone"] == "JST"
+    logged = next(line for line in output.splitlines() if "logged" in line)
+    assert json.loads(logged)["level"] == "WARNING"
+
+
+@pytest.mark.slow
+async def test_clients_framed_records_can_be_parsed(provisioner: Provisioner, task: Path) -> None:
+    """What AWS's client writes to its log descriptor, mixed with printed text, in order."""
+    runtime = await provisioner.prepare(OWN)
+    runtime_dir = str(runtime.runtime_dir)
+    environment = variables(runtime, str(task), runtime_dir)
+    environment |= {"_LAMBDA_TELEMETRY_LOG_FD": "3", "AWS_LAMBDA_LOG_LEVEL": "INFO"}
+    program = shlex.join(
+        (str(runtime.interpreter_root / "bin" / OWN), f"{runtime_dir}/bootstrap.py")
+    )
+
+    api, output = await run_once(("sh", "-c", f"exec {program} 3>&1"), environment, cwd=task)
+
+    assert api.posted, output
+    parser = LogParser()
+    now_ms = time.time_ns() // 1_000_000
+    records = parser.feed(output.encode("latin-1"), now_ms) + parser.flush(now_ms)
+    assert [(record.level, record.message.split("\t")[-1]) for record in records] == [
+        ("WARN", "logged\n"),
+        (None, "printed\n"),
+    ]
+
+
 @pytest.mark.oci
 @pytest.mark.slow
 @pytest.mark.parametrize("identifier", [f"python3.{minor}" for minor in range(9, 15)])
 async def test_every_interpreter_works_where_a_sandbox_mounts_it(
     provisioner: Provisioner, task: Path, tmp_path: Path, identifier: str
 ) -> None:
-    """At /var/lang, with nothing of the host but /usr, as an unprivileged user."""
-    runtime = await prepare_or_skip_absent(provisioner, identifier)
+    """At /var/lang, with nothing of the host but /usr, as an unprivileged user.
+
+    Which interpreters this machine has is its own fact; for one that it lacks, the reason is shown.
+    """
+    usable = {status.identifier for status in await provisioner.available() if status.is_usable}
+    if identifier not in usable:
+        with pytest.raises(RuntimeUnavailableError, match=f"uv python install {identifier[6:]}"):
+            await provisioner.prepare(identifier)
+        return
+    runtime = await provisioner.prepare(identifier)
     root = tmp_path / "root"
     root.mkdir()
     inside = variables(runtime, "/var/task", "/var/runtime")

@@ -1,7 +1,7 @@
 """The environment variables of a runtime process, and how that process may be started.
 
 Pure functions. Source: runtime.md section 8 (AWS's environment variables page) and section 9
-(wrapper scripts). The telemetry file descriptor and per-invocation variables are added inside.
+(wrapper scripts). AWS's client adds the per-invocation ones itself.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from lambd.model.functions import Deployment, FunctionVersion
 from lambd.runtimes.provision import LANG_DIR, RUNTIME_DIR, PreparedRuntime
 
 WRAPPER_VARIABLE = "AWS_LAMBDA_EXEC_WRAPPER"
+# Where init keeps the write end of the log for framed records (see shims/init.py). AWS's client
+# takes the variable out of its environment.
+TELEMETRY_LOG_FD = 3
 
 # What an interpreter, libc or the dynamic linker reads when it starts, so that setting it in a
 # process that has started already would come too late.
@@ -154,6 +157,7 @@ def _reserved(
         "LAMBDA_RUNTIME_DIR": around.runtime_dir,
         "_AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1",
         "_AWS_XRAY_DAEMON_PORT": "2000",
+        "_LAMBDA_TELEMETRY_LOG_FD": str(TELEMETRY_LOG_FD),
     }
     if around.credentials.session_token is not None:
         variables["AWS_SESSION_TOKEN"] = around.credentials.session_token

@@ -81,6 +81,7 @@ def test_sets_what_aws_sets() -> None:
         "_HANDLER": "app.handler",
         "_AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1",
         "_AWS_XRAY_DAEMON_PORT": "2000",
+        "_LAMBDA_TELEMETRY_LOG_FD": "3",
         "AWS_ACCESS_KEY_ID": "id",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_DEFAULT_REGION": "eu-west-1",
