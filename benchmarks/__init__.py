@@ -1,0 +1,1 @@
+"""Measures lambd beside a bare loop and AWS's emulator; `./dev bench --help`."""

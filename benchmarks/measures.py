@@ -1,0 +1,254 @@
+"""The measures: each starts the subjects it needs, alternates between them, and gives rows.
+
+Alternating in short blocks because the machine's mood (frequency, neighbours, idle states) changes
+over seconds and moves all subjects alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+
+from benchmarks import processes, subjects
+from benchmarks.artifacts import ROOT, Runtime
+from benchmarks.load import Load, Outcome
+from benchmarks.report import EMULATOR, FLOOR, LAMBD, Row, percentile
+from benchmarks.starts import bare_starts
+from benchmarks.subjects import Platform, Subject
+
+# Environments of one function when their number is capped.
+ENVIRONMENTS = 4
+# Starts under way together when starts are counted.
+STARTS_TOGETHER = 4
+# Over this many environments memory is averaged.
+MEMORY_ENVIRONMENTS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much to measure, and of whom."""
+
+    runtime: Runtime
+    # Which of FLOOR, EMULATOR and LAMBD.
+    chosen: frozenset[str]
+    # LAMBD_* variables of the servers.
+    settings: Mapping[str, str]
+    rounds: int
+    requests: int
+    starts: int
+
+    def platform(self, stack: ExitStack, **settings: str) -> Platform:
+        """A lambd server with further settings, ended with the stack."""
+        names = {f"LAMBD_{name.upper()}": value for name, value in settings.items()}
+        return stack.enter_context(subjects.platform((), {**self.settings, **names}))
+
+
+def send(
+    subject: Subject,
+    requests: int,
+    *,
+    connections: int = 1,
+    warm_up: int = 0,
+    paths: Sequence[str] = (),
+) -> Outcome:
+    """Run the load client."""
+    load = Load(
+        host=subject.host,
+        port=subject.port,
+        paths=list(paths or [subject.path]),
+        connections=connections,
+        requests=requests,
+        warm_up=warm_up,
+    )
+    command = [sys.executable, "-m", "benchmarks.load", json.dumps(asdict(load))]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    return Outcome(**json.loads(done.stdout))
+
+
+def _function(platform: Platform, plan: Plan, name: str = "warm") -> Platform:
+    platform.create([name], plan.runtime.identifier)
+    platform.path = platform.path_of(name)
+    return platform
+
+
+def warm(plan: Plan) -> list[Row]:
+    """One connection, one request at a time, everything warm."""
+    latencies: dict[str, list[float]] = {}
+    with ExitStack() as stack:
+        running: dict[str, Subject] = {}
+        if FLOOR in plan.chosen:
+            running[FLOOR] = stack.enter_context(subjects.floor(plan.runtime, 1))
+        if EMULATOR in plan.chosen:
+            running[EMULATOR] = stack.enter_context(subjects.emulator(plan.runtime))
+        if LAMBD in plan.chosen:
+            running[LAMBD] = _function(plan.platform(stack), plan)
+        for _ in range(plan.rounds):
+            for name, subject in running.items():
+                outcome = send(subject, plan.requests, warm_up=plan.requests // 5)
+                latencies.setdefault(name, []).extend(ns / 1e6 for ns in outcome.latencies_ns)
+    rows = []
+    for percent, goal in ((50, "<= 1.5 floor, <= 0.8 emulator"), (99, "")):
+        values = {name: percentile(found, percent) for name, found in latencies.items()}
+        rows.append(
+            Row(name=f"warm invocation, serial, p{percent}", unit="ms", goal=goal, values=values)
+        )
+    return rows
+
+
+def throughput(plan: Plan) -> list[Row]:
+    """So many connections, each with one request under way; the median of the rounds."""
+    rates: dict[tuple[str, str], list[float]] = {}
+    with ExitStack() as stack:
+        runs: list[tuple[str, str, Subject, int]] = []
+        if FLOOR in plan.chosen:
+            bare = stack.enter_context(subjects.floor(plan.runtime, ENVIRONMENTS))
+            runs += [(_capped(n), FLOOR, bare, n) for n in (1, 4, 16)]
+        if EMULATOR in plan.chosen:
+            emulator = stack.enter_context(subjects.emulator(plan.runtime))
+            runs.append((_capped(1), EMULATOR, emulator, 1))
+        if LAMBD in plan.chosen:
+            capped = plan.platform(stack, max_environments_per_function=str(ENVIRONMENTS))
+            _function(capped, plan)
+            runs += [(_capped(n), LAMBD, capped, n) for n in (1, 4, 16)]
+            free = _function(plan.platform(stack), plan)
+            runs.append((_UNCAPPED, LAMBD, free, 16))
+        for _ in range(max(3, plan.rounds // 2)):
+            for row, name, subject, connections in runs:
+                requests = plan.requests * (2 if connections > 1 else 1)
+                outcome = send(
+                    subject, requests, connections=connections, warm_up=max(16, requests // 5)
+                )
+                rate = len(outcome.latencies_ns) / (outcome.elapsed_ns / 1e9)
+                rates.setdefault((row, name), []).append(rate)
+    names = list(dict.fromkeys(row for row, _ in rates))
+    return [
+        Row(
+            name=row,
+            unit="1/s",
+            goal=">= 0.6 floor" if row == _capped(16) else "",
+            values={name: statistics.median(f) for (r, name), f in rates.items() if r == row},
+        )
+        for row in names
+    ]
+
+
+_UNCAPPED = "throughput, 16 connections, environments as needed"
+
+
+def _capped(connections: int) -> str:
+    if connections == 1:
+        return "throughput, 1 connection"
+    return f"throughput, {connections} connections, {ENVIRONMENTS} environments"
+
+
+def cold(plan: Plan) -> list[Row]:
+    """First invocations, one after the other; the floor's is the bare start of awslambdaric."""
+    found: dict[str, list[float]] = {}
+    if FLOOR in plan.chosen:
+        found[FLOOR] = asyncio.run(bare_starts(plan.runtime, plan.starts, 1))[0]
+    if EMULATOR in plan.chosen:
+        found[EMULATOR] = []
+        for _ in range(plan.starts):
+            with subjects.emulator(plan.runtime) as emulator:
+                found[EMULATOR].append(send(emulator, 1).latencies_ns[0] / 1e6)
+    if LAMBD in plan.chosen:
+        with ExitStack() as stack:
+            platform = plan.platform(stack)
+            outcome = _first_invocations(platform, plan, together=1)
+            found[LAMBD] = [ns / 1e6 for ns in outcome.latencies_ns]
+    rows = []
+    for percent, goal in ((50, "<= 2 floor"), (99, "")):
+        values = {name: percentile(each, percent) for name, each in found.items()}
+        rows.append(
+            Row(name=f"cold start, serial, p{percent}", unit="ms", goal=goal, values=values)
+        )
+    return rows
+
+
+def starts(plan: Plan) -> list[Row]:
+    """How many environments get ready in a second, several starting at a time."""
+    values: dict[str, float] = {}
+    if FLOOR in plan.chosen:
+        _, seconds = asyncio.run(bare_starts(plan.runtime, plan.starts, STARTS_TOGETHER))
+        values[FLOOR] = plan.starts / seconds
+    if LAMBD in plan.chosen:
+        with ExitStack() as stack:
+            platform = plan.platform(stack)
+            outcome = _first_invocations(platform, plan, together=STARTS_TOGETHER)
+            values[LAMBD] = plan.starts / (outcome.elapsed_ns / 1e9)
+    return [
+        Row(name=f"environments started, {STARTS_TOGETHER} at a time", unit="1/s", values=values)
+    ]
+
+
+def _first_invocations(platform: Platform, plan: Plan, *, together: int) -> Outcome:
+    names = [f"cold-{number}" for number in range(plan.starts)]
+    platform.create(names, plan.runtime.identifier)
+    paths = [platform.path_of(name) for name in names]
+    return send(platform, len(paths), connections=together, paths=paths)
+
+
+def memory(plan: Plan) -> list[Row]:
+    """What one more idle environment takes, all its processes together."""
+    mib = 1024 * 1024
+    rss: dict[str, float] = {}
+    pss: dict[str, float] = {}
+    rows: list[Row] = []
+    if FLOOR in plan.chosen:
+        with subjects.floor(plan.runtime, MEMORY_ENVIRONMENTS) as bare:
+            send(bare, MEMORY_ENVIRONMENTS * 4, connections=MEMORY_ENVIRONMENTS)
+            each = processes.memory(processes.descendants(bare.pid))
+            rss[FLOOR] = each.rss_bytes / MEMORY_ENVIRONMENTS / mib
+            pss[FLOOR] = each.pss_bytes / MEMORY_ENVIRONMENTS / mib
+    if EMULATOR in plan.chosen:
+        with subjects.emulator(plan.runtime) as emulator:
+            send(emulator, 4)
+            each = processes.memory({emulator.pid} | processes.descendants(emulator.pid))
+            rss[EMULATOR], pss[EMULATOR] = each.rss_bytes / mib, each.pss_bytes / mib
+    if LAMBD in plan.chosen:
+        before = set(processes.pid_namespaces())
+        with ExitStack() as stack:
+            platform = _function(plan.platform(stack), plan)
+            send(platform, MEMORY_ENVIRONMENTS * 4, connections=MEMORY_ENVIRONMENTS)
+            rows = _environment_memory(before, rss, pss)
+    return [
+        Row(name="memory per idle environment, RSS", unit="MiB", values=rss),
+        Row(name="memory per idle environment, PSS", unit="MiB", values=pss),
+        *rows,
+    ]
+
+
+def _environment_memory(
+    before: set[str], rss: dict[str, float], pss: dict[str, float]
+) -> list[Row]:
+    mib = 1024 * 1024
+    spaces = [pids for space, pids in processes.pid_namespaces().items() if space not in before]
+    if not spaces:
+        # The process driver has no namespaces to tell its environments by.
+        return []
+    each = processes.memory(set().union(*spaces))
+    rss[LAMBD] = each.rss_bytes / len(spaces) / mib
+    pss[LAMBD] = each.pss_bytes / len(spaces) / mib
+    charged = [processes.cgroup_bytes(min(pids)) for pids in spaces]
+    known = [value for value in charged if value is not None]
+    if not known:
+        return []
+    mean = statistics.mean(known) / mib
+    return [
+        Row(name="memory per idle environment, control group", unit="MiB", values={LAMBD: mean})
+    ]
+
+
+MEASURES: Mapping[str, Callable[[Plan], list[Row]]] = {
+    "warm": warm,
+    "throughput": throughput,
+    "cold": cold,
+    "starts": starts,
+    "memory": memory,
+}
