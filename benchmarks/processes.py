@@ -67,7 +67,8 @@ def pid_namespaces() -> dict[str, set[int]]:
     """Processes by the pid namespace they are in."""
     spaces: dict[str, set[int]] = {}
     for pid in all_pids():
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        # Gone since, or not ours to look at.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
             space = str((_PROC / str(pid) / "ns" / "pid").readlink())
             spaces.setdefault(space, set()).add(pid)
     return spaces

@@ -5,16 +5,27 @@ Gathers what `sandbox.checks` and `runtimes.provision` find; decides nothing abo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from lambd.cli import output
 from lambd.cli.exit_status import ExitStatus
+from lambd.cli.outside import Outside
+from lambd.config import DRIVERS
+
+if TYPE_CHECKING:  # start-up time
+    from lambd.runtimes.provision import RuntimeStatus
+    from lambd.sandbox.checks import Check
 
 ISOLATION = "Isolation"
+MACHINE = "Machine"
 RUNTIMES = "Language runtimes"
+# Nothing runs isolated without these; the other checks tell of comforts.
+_REQUIRED = frozenset({"privileges", "kernel", "control groups"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +39,34 @@ class Finding:
     detail: str
     # The exact command that makes it usable; None: nothing to do, or no command can.
     fix: str | None = None
+
+
+def gather(checks: Sequence[Check], runtimes: Sequence[RuntimeStatus]) -> list[Finding]:
+    """Both kinds of results as findings, area by area."""
+    by_area: dict[str, list[Finding]] = {ISOLATION: [], MACHINE: [], RUNTIMES: []}
+    for check in checks:
+        area = ISOLATION if check.name in DRIVERS else MACHINE
+        by_area[area].append(
+            Finding(
+                area=area,
+                name=check.name,
+                usable=check.usable,
+                detail=check.detail,
+                fix=check.fix,
+            )
+        )
+    for status in runtimes:
+        note = "; AWS's client is installed with the first function"
+        by_area[RUNTIMES].append(
+            Finding(
+                area=RUNTIMES,
+                name=status.identifier,
+                usable=status.is_usable,
+                detail=status.detail + (note if status.is_usable > status.is_installed else ""),
+                fix=status.fix,
+            )
+        )
+    return [finding for findings in by_area.values() for finding in findings]
 
 
 def render(findings: Sequence[Finding]) -> str:
@@ -47,9 +86,10 @@ def render(findings: Sequence[Finding]) -> str:
 
 
 def can_run_functions(findings: Sequence[Finding]) -> bool:
-    """Whether at least one isolation and one language runtime are usable."""
+    """Whether some OCI runtime, what it needs, and some language runtime are usable."""
     usable = {finding.area for finding in findings if finding.usable}
-    return {ISOLATION, RUNTIMES} <= usable
+    is_wanting = any(each.name in _REQUIRED and not each.usable for each in findings)
+    return {ISOLATION, RUNTIMES} <= usable and not is_wanting
 
 
 @click.command()
@@ -61,9 +101,10 @@ def can_run_functions(findings: Sequence[Finding]) -> bool:
     show_default=True,
     help="How stdout is written.",
 )
-def doctor(form: str) -> None:
+@click.pass_obj
+def doctor(outside: Outside, form: str) -> None:
     """Tell what this machine can run, and the command that mends what it cannot."""
-    findings = look()
+    findings = look(outside)
     if form == "json":
         click.echo(output.as_json([asdict(finding) for finding in findings]))
     else:
@@ -73,6 +114,10 @@ def doctor(form: str) -> None:
         click.get_current_context().exit(ExitStatus.INCOMPLETE)
 
 
-def look() -> list[Finding]:
-    """Everything worth knowing about this machine, by area."""
-    return []
+def look(outside: Outside) -> list[Finding]:
+    """Look at this machine; nothing is changed or installed."""
+    from lambd.runtimes.provision import Provisioner  # noqa: PLC0415 - start-up time
+    from lambd.sandbox.checks import all_checks  # noqa: PLC0415
+
+    provisioner = Provisioner(outside.settings({}).cache_dir, outside.environ)
+    return gather(all_checks(), asyncio.run(provisioner.available()))

@@ -5,7 +5,6 @@ Everything heavy is imported by the command that needs it, so that `lambd --help
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -14,16 +13,13 @@ import click
 
 from lambd.cli import commands
 from lambd.cli.doctor import doctor
-from lambd.cli.errors import UnusableError
 from lambd.cli.exit_status import ExitStatus
 from lambd.cli.outside import Outside
 from lambd.config import (
     DRIVERS,
     LOG_FORMATS,
     NETWORKS,
-    ConfigError,
     Settings,
-    load_settings,
 )
 
 _DEFAULTS = Settings()
@@ -64,16 +60,7 @@ def serve(outside: Outside, /, config_file: Path | None, **flags: str | None) ->
     Every setting can also be given in the TOML file or as LAMBD_<NAME>; flags win over variables,
     variables over the file.
     """
-    try:
-        settings = load_settings(
-            flags=flags,
-            environ=outside.environ,
-            config_file=config_file,
-            is_root=os.geteuid() == 0,
-        )
-    except ConfigError as exc:
-        raise UnusableError(str(exc)) from exc
-    sys.exit(outside.serve(settings))
+    sys.exit(outside.serve(outside.settings(flags, config_file)))
 
 
 for _command in (commands.functions, commands.invoke, commands.logs, doctor):

@@ -7,9 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lambd.cli import api, output
-from lambd.config import Settings
+from lambd.cli.errors import UnusableError
+from lambd.config import ConfigError, Settings, load_settings
 
 
 def run_server(settings: Settings) -> int:
@@ -54,3 +56,19 @@ class Outside:
     # Wall clock, seconds since the epoch.
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+
+    def settings(self, flags: Mapping[str, object], config_file: Path | None = None) -> Settings:
+        """The server's settings as this environment has them.
+
+        Raises:
+            UnusableError: something that was set cannot be used.
+        """
+        try:
+            return load_settings(
+                flags=flags,
+                environ=self.environ,
+                config_file=config_file,
+                is_root=os.geteuid() == 0,
+            )
+        except ConfigError as exc:
+            raise UnusableError(str(exc)) from exc
