@@ -109,10 +109,15 @@ class NetworkFactory:
         self._home_fd = namespaces.open_own_network()
         if self._cidr is None:
             return
-        self._slice = slices.claim(self._cidr)
-        self._host = IPRoute()
-        self._remove_interfaces(self._slice)
-        firewall.install(self._slice, self._nft)
+        claimed = slices.claim(self._cidr)
+        try:
+            self._host = IPRoute()
+            self._remove_interfaces(claimed)
+            firewall.install(claimed, self._nft)
+        except BaseException:
+            claimed.release()
+            raise
+        self._slice = claimed
 
     def _close_host(self) -> None:
         if self._slice is not None and self._host is not None:

@@ -127,8 +127,14 @@ class PreparedPool:
         if self._ready:
             prepared = self._ready.popleft()
         else:
-            loop = asyncio.get_running_loop()
-            prepared = await loop.run_in_executor(self._workers, self._make)
+            future = asyncio.get_running_loop().run_in_executor(self._workers, self._make)
+            try:
+                prepared = await asyncio.shield(future)
+            except asyncio.CancelledError:
+                # The worker goes on; what it makes becomes a spare.
+                self._making.add(future)
+                future.add_done_callback(self._on_made)
+                raise
         self.refill()
         return prepared
 
