@@ -114,6 +114,12 @@ class NetworkFactory:
             self._host = IPRoute()
             self._remove_interfaces(claimed)
             firewall.install(claimed, self._nft)
+            for abandoned in slices.claim_abandoned(self._cidr):
+                try:
+                    self._remove_interfaces(abandoned)
+                    firewall.remove(abandoned, self._nft)
+                finally:
+                    abandoned.release()
         except BaseException:
             claimed.release()
             raise

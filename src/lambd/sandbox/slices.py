@@ -2,7 +2,7 @@
 
 A slice is claimed by a lock on a file that dies with its holder. Its index names everything the
 holder makes on the host (`lb<index>-<n>` interfaces, the nftables table `lambd_<index>`), so that
-whoever claims it next can remove what a killed predecessor left.
+whoever starts next can remove what a killed predecessor left.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,14 +92,37 @@ def claim(cidr: str, directory: Path = LOCK_DIRECTORY) -> Slice:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for index in range(SLICES):
-            path = directory / f"{index}.lock"
-            lock_fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(lock_fd)
-            else:
-                return Slice(index, subdivide(cidr, index), lock_fd)
+            if (claimed := _try_claim(cidr, index, directory)) is not None:
+                return claimed
     except OSError as exc:
         raise SandboxError(f"cannot claim a network slice in {directory}: {exc}") from exc
     raise SandboxError(f"{SLICES} lambd processes use {cidr} on this host already")
+
+
+def claim_abandoned(cidr: str, directory: Path = LOCK_DIRECTORY) -> Iterator[Slice]:
+    """Each slice that once was held and is not now, one at a time, to be cleared and released.
+
+    Raises:
+        SandboxError: the lock directory cannot be used.
+    """
+    for index in range(SLICES):
+        if (directory / f"{index}.lock").exists():
+            try:
+                claimed = _try_claim(cidr, index, directory)
+            except OSError as exc:
+                raise SandboxError(f"cannot look into {directory}: {exc}") from exc
+            if claimed is not None:
+                yield claimed
+
+
+def _try_claim(cidr: str, index: int, directory: Path) -> Slice | None:
+    """Claim one slice unless somebody holds it."""
+    network = subdivide(cidr, index)
+    path = directory / f"{index}.lock"
+    lock_fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock_fd)
+        return None
+    return Slice(index, network, lock_fd)

@@ -9,7 +9,7 @@ import pytest
 from lambd.model.errors import SandboxError
 from lambd.sandbox.dns import host_resolvers, parse_resolv_conf
 from lambd.sandbox.firewall import ruleset
-from lambd.sandbox.slices import SLICES, Slice, claim, subdivide
+from lambd.sandbox.slices import SLICES, Slice, claim, claim_abandoned, subdivide
 
 
 def test_slices_cover_the_range_without_overlap() -> None:
@@ -50,6 +50,19 @@ def test_claims_the_first_slice_that_is_free(tmp_path: Path) -> None:
     assert again.index == 0
     again.release()
     second.release()
+
+
+def test_finds_slices_that_were_abandoned(tmp_path: Path) -> None:
+    """Held before and not now; those in use and those never used are left alone."""
+    held = [claim("10.195.0.0/16", tmp_path) for _ in range(3)]
+    held[1].release()
+    found = []
+    for abandoned in claim_abandoned("10.195.0.0/16", tmp_path):
+        found.append(abandoned.index)
+        abandoned.release()
+    assert found == [1]
+    held[0].release()
+    held[2].release()
 
 
 def test_refuses_when_all_slices_are_held(tmp_path: Path) -> None:
