@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """The exit status of every `lambd` command; the docstring after each is its meaning."""
+    """The exit status of every `lambd` command."""
 
     OK = 0
-    """It worked."""
     ERROR = 1
-    """The platform refused the request, or could not start."""
     USAGE = 2
-    """An option, a variable or the configuration file cannot be used."""
     FUNCTION_ERROR = 3
-    """The function ran and failed; its error is on stdout."""
     UNREACHABLE = 4
-    """Nothing answers at the endpoint."""
     INCOMPLETE = 5
-    """`lambd doctor`: this machine cannot run functions yet."""
     INTERRUPTED = 130
-    """Stopped by Ctrl-C."""
+
+
+MEANINGS: Mapping[ExitStatus, str] = {
+    ExitStatus.OK: "it worked",
+    ExitStatus.ERROR: "the platform refused the request, or could not start",
+    ExitStatus.USAGE: "an option, a variable or the configuration file cannot be used",
+    ExitStatus.FUNCTION_ERROR: "the function ran and failed; its error is on stdout",
+    ExitStatus.UNREACHABLE: "nothing answers at the endpoint, or not to the end",
+    ExitStatus.INCOMPLETE: "`lambd doctor`: this machine cannot run functions yet",
+    ExitStatus.INTERRUPTED: "stopped by Ctrl-C",
+}
