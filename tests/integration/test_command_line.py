@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -39,3 +40,18 @@ def test_nothing_at_the_endpoint_says_how_to_start_a_server() -> None:
     )
     assert (done.returncode, done.stdout) == (ExitStatus.UNREACHABLE, "")
     assert "Start the server with `lambd serve`" in done.stderr
+
+
+def test_doctor_sees_what_this_machine_has() -> None:
+    """The machine that runs the tests has crun and a Python; the report is JSON on request."""
+    program = "from lambd.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "doctor", "--output", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (ExitStatus.OK, "")
+    usable = {finding["name"] for finding in json.loads(done.stdout) if finding["usable"]}
+    assert {"crun", "privileges", "kernel", "control groups"} <= usable
+    assert any(name.startswith("python3.") for name in usable)
