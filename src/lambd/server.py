@@ -171,7 +171,7 @@ class _Platform:
             return await database.read(get_version, name, version)
 
         versions = VersionCache(read_version, scope)
-        database.subscribe(lambda change: versions.forget(change.name))
+        database.subscribe(versions.note)
         self._reconciler = Reconciler(
             database=database, blobs=blobs, preparer=preparer, pool=self._pool, tasks=tasks
         )

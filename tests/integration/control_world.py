@@ -15,7 +15,7 @@ from lambd.model.arns import LATEST, Scope
 from lambd.model.functions import Code, FunctionVersion, Reason
 from lambd.model.limits import Limits
 from lambd.store import functions as rows
-from lambd.store.database import Connection, FunctionChanged, create_sqlite_engine
+from lambd.store.database import Change, Connection, create_sqlite_engine
 from lambd.store.migrate import migrate
 
 _P = ParamSpec("_P")
@@ -48,7 +48,7 @@ class World:
         self.now = datetime(2026, 11, 24, tzinfo=UTC)
         self.limits = limits or Limits()
         # What the last transaction gave notice of.
-        self.notices: list[FunctionChanged] = []
+        self.notices: list[Change] = []
 
     def close(self) -> None:
         """Close the database."""
@@ -78,7 +78,7 @@ class World:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One write transaction, as `Database.run` has it."""
-        outbox: dict[FunctionChanged, None] = {}
+        outbox: dict[Change, None] = {}
         options = self._engine.execution_options(writes=True, outbox=outbox)
         with options.begin() as connection:
             yield connection

@@ -33,6 +33,7 @@ from lambd.model.errors import (
 )
 from lambd.model.functions import FunctionVersion, State, UpdateStatus
 from lambd.model.limits import Limits
+from lambd.store import contents
 from lambd.store import functions as rows
 from lambd.store.database import FunctionChanged
 
@@ -320,7 +321,7 @@ def test_code_of_every_version_counts_for_the_quota(world: World) -> None:
     world.settle()
     world.call(publish_version, PublishVersionRequest(name="f"))
     with world.transaction() as connection:
-        assert rows.code_storage_bytes(connection) == 20
+        assert contents.code_storage_bytes(connection) == 20
 
 
 def test_an_update_over_the_quota_by_old_code_is_still_possible(world: World) -> None:
@@ -336,7 +337,7 @@ def test_delete_takes_everything_but_the_numbers(world: World) -> None:
     world.call(delete_function, FunctionReference(name="f"))
     assert world.version("f", "1") is None
     with world.transaction() as connection:
-        assert rows.referenced_code(connection) == set()
+        assert contents.references(connection).archives == set()
         assert rows.count_functions(connection) == 0
     world.create("f", publish=True)
     assert world.version("f", "1") is None
@@ -435,4 +436,4 @@ def test_lists_what_invocations_may_use(world: World) -> None:
             ("f", LATEST, before.deployment.id),
             ("f", "1", published.deployment.id),
         }
-        assert len(rows.referenced_code(connection)) == 1
+        assert len(contents.references(connection).archives) == 1

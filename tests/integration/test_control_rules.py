@@ -28,7 +28,7 @@ from lambd.control.versions import PublishVersionRequest, publish_version
 from lambd.model.arns import LATEST, FunctionReference
 from lambd.model.errors import ConflictError, NotFoundError, PreconditionFailedError
 from lambd.model.functions import FunctionVersion, State, UpdateStatus
-from lambd.store import functions as rows
+from lambd.store import contents
 
 NAMES = st.sampled_from(["a", "b"])
 CODES = st.integers(1, 3)
@@ -186,7 +186,7 @@ class Rules(RuleBasedStateMachine):
         ids = [item.deployment.id for item in stored]
         assert len(set(ids)) == len(ids)
         with self.world.transaction() as connection:
-            assert rows.referenced_code(connection) == needed
+            assert contents.references(connection).archives == needed
 
     def changeable(self, name: str, operation: Callable[[], object]) -> Function | None:
         """The function if it may be changed; otherwise the operation has been refused."""

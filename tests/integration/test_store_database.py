@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from lambd.model.errors import UnavailableError
 from lambd.store.database import (
+    Change,
     Connection,
     Database,
     FunctionChanged,
@@ -80,7 +81,7 @@ async def test_read_check_write_is_atomic(database: Database) -> None:
 
 async def test_an_exception_rolls_back(database: Database) -> None:
     """Nothing of the transaction stays, the exception comes through, no notice is given."""
-    noticed: list[FunctionChanged] = []
+    noticed: list[Change] = []
     database.subscribe(noticed.append)
 
     def fail(connection: Connection) -> None:

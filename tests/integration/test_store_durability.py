@@ -13,6 +13,7 @@ import pytest
 
 from lambd.model.arns import LATEST
 from lambd.model.functions import FunctionVersion, State
+from lambd.store import contents
 from lambd.store import functions as rows
 from lambd.store.blobs import BlobStore
 from lambd.store.database import Connection, Database
@@ -107,5 +108,5 @@ async def test_acknowledged_functions_survive_kill_9(tmp_path: Path) -> None:
             assert hashlib.sha256(content).hexdigest() == version.code.sha256
         # What is in the middle is found for carrying on.
         assert len(await database.read(rows.list_in_transition)) == len(versions)
-        blobs.collect_garbage(await database.read(rows.referenced_code))
+        blobs.collect_garbage((await database.read(contents.references)).archives)
         database.close()

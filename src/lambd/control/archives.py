@@ -12,6 +12,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,7 +45,7 @@ def check_archive(archive: Archive, limits: Limits) -> Code:
         )
     with _opened(archive) as file:
         try:
-            archives.check_archive(file, limits.unzipped_code_bytes)
+            unpacked_bytes = archives.check_archive(file, limits.unzipped_code_bytes)
         except archives.OversizeArchiveError as exc:
             raise InvalidParameterError(
                 f"Unzipped size must be smaller than {limits.unzipped_code_bytes} bytes"
@@ -55,7 +56,7 @@ def check_archive(archive: Archive, limits: Limits) -> Code:
             raise InvalidParameterError(
                 "Could not unzip uploaded file. Please check your file, then try to upload again."
             ) from exc
-        return _describe(file)
+        return _describe(file, unpacked_bytes)
 
 
 def receive_archive(archive: Archive, limits: Limits, blobs: BlobStore) -> Code:
@@ -64,9 +65,9 @@ def receive_archive(archive: Archive, limits: Limits, blobs: BlobStore) -> Code:
     Raises:
         RequestEntityTooLargeError, InvalidParameterError: as `check_archive`.
     """
-    check_archive(archive, limits)
+    checked = check_archive(archive, limits)
     with _opened(archive) as file:
-        return blobs.put_file(file)
+        return replace(blobs.put_file(file), unpacked_bytes=checked.unpacked_bytes)
 
 
 @contextmanager
@@ -81,9 +82,9 @@ def _opened(archive: Archive) -> Iterator[BinaryIO]:
         yield archive
 
 
-def _describe(file: BinaryIO) -> Code:
+def _describe(file: BinaryIO, unpacked_bytes: int) -> Code:
     file.seek(0)
     digest = hashlib.sha256()
     while chunk := file.read(_CHUNK_BYTES):
         digest.update(chunk)
-    return Code(sha256=digest.hexdigest(), size_bytes=file.tell())
+    return Code(sha256=digest.hexdigest(), size_bytes=file.tell(), unpacked_bytes=unpacked_bytes)

@@ -16,6 +16,7 @@ from lambd.model.errors import (
     PreconditionFailedError,
 )
 from lambd.model.functions import Code, FunctionVersion, State, UpdateStatus
+from lambd.store import contents
 from lambd.store import functions as rows
 from lambd.store.database import Connection
 
@@ -74,7 +75,7 @@ def require_code_storage(connection: Connection, context: ControlContext, more_b
     """Raise CodeStorageExceededError if the account cannot hold so much more code."""
     if more_bytes <= 0:
         return
-    if rows.code_storage_bytes(connection) + more_bytes > context.limits.code_storage_bytes:
+    if contents.code_storage_bytes(connection) + more_bytes > context.limits.code_storage_bytes:
         raise CodeStorageExceededError("Code storage limit exceeded.")
 
 

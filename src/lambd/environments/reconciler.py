@@ -14,15 +14,15 @@ import structlog
 
 from lambd.environments.pool import Pool, PoolKey
 from lambd.environments.preparation import PreparationFailedError, Preparer
-from lambd.model.functions import FunctionVersion, Reason
+from lambd.model.functions import Deployment, FunctionVersion, Reason
 from lambd.store.blobs import BlobStore
-from lambd.store.database import Database, FunctionChanged
+from lambd.store.contents import References, references
+from lambd.store.database import Change, Database, FunctionChanged
 from lambd.store.functions import (
     list_in_transition,
     list_serving,
     mark_failed,
     mark_ready,
-    referenced_code,
 )
 
 _log = structlog.get_logger(__name__)
@@ -44,20 +44,23 @@ class Reconciler:
         preparer: Preparer,
         pool: Pool,
         tasks: asyncio.TaskGroup,
+        garbage_delay_s: float = _GARBAGE_DELAY_S,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._preparer = preparer
         self._pool = pool
         self._tasks = tasks
+        self._garbage_delay_s = garbage_delay_s
         self._changed = asyncio.Event()
         self._changed_names: set[str] = set()
         # Deployments being prepared, so that a second notice doesn't start them again.
         self._preparing: set[PoolKey] = set()
         database.subscribe(self._note)
 
-    def _note(self, change: FunctionChanged) -> None:
-        self._changed_names.add(change.name)
+    def _note(self, change: Change) -> None:
+        if isinstance(change, FunctionChanged):
+            self._changed_names.add(change.name)
         self._changed.set()
 
     async def run(self) -> None:
@@ -73,7 +76,7 @@ class Reconciler:
     async def _wait_change(self) -> None:
         """Wait for a change; use a quiet minute to clear away code."""
         try:
-            async with asyncio.timeout(_GARBAGE_DELAY_S):
+            async with asyncio.timeout(self._garbage_delay_s):
                 await self._changed.wait()
         except TimeoutError:
             await self._collect_garbage()
@@ -117,11 +120,20 @@ class Reconciler:
         self._pool.retire(lambda key: key[0] not in names or key in served)
 
     async def _collect_garbage(self) -> None:
-        needed = await self._database.read(referenced_code)
-        in_use = {
-            (each.version.serving or each.version.deployment).code.sha256
+        self._preparer.begin_collection()
+        needed = await self._database.read(references)
+        in_use = [
+            _references(each.version.serving or each.version.deployment)
             for each in self._pool.environments()
-        }
-        await asyncio.to_thread(self._preparer.collect_garbage, needed | in_use)
+        ]
+        await asyncio.to_thread(self._preparer.collect_garbage, [needed, *in_use])
         put_before = datetime.now(UTC) - _GARBAGE_MIN_AGE  # noqa: TID251 - an edge
-        await asyncio.to_thread(self._blobs.collect_garbage, needed, put_before=put_before)
+        await asyncio.to_thread(self._blobs.collect_garbage, needed.archives, put_before=put_before)
+
+
+def _references(deployment: Deployment) -> References:
+    """What an environment's own deployment needs, in the rows still or not."""
+    layers = tuple(layer.code.sha256 for layer in deployment.config.layers)
+    return References(
+        archives=frozenset((deployment.code.sha256, *layers)), layer_lists=frozenset({layers})
+    )

@@ -27,6 +27,7 @@ from lambd.sandbox.driver import Mount, Sandbox, SandboxDriver, SandboxSpec
 from lambd.telemetry.lines import log_stream_name
 
 _TASK_ROOT = "/var/task"
+_LAYERS_ROOT = "/opt"
 # Connections that code inside may hold to its Runtime API, and to the platform's own.
 _MAX_RUNTIME_CONNECTIONS = 64
 _MAX_PLATFORM_CONNECTIONS = 256
@@ -141,7 +142,7 @@ class Starter:
             task_root=sandbox.path_inside(_TASK_ROOT),
             runtime_dir=sandbox.path_inside(RUNTIME_DIR),
             lang_dir=sandbox.path_inside(LANG_DIR),
-            opt_dir=sandbox.path_inside("/opt"),
+            opt_dir=sandbox.path_inside(_LAYERS_ROOT),
         )
         variables = environment(version, deployment, self._settings.scope, prepared.runtime, around)
         return Launch(
@@ -154,6 +155,7 @@ class Starter:
 
 def _spec(deployment: Deployment, prepared: Prepared) -> SandboxSpec:
     runtime = prepared.runtime
+    opt = () if prepared.opt_dir is None else (Mount(source=prepared.opt_dir, target=_LAYERS_ROOT),)
     return SandboxSpec(
         id=f"env-{os.urandom(8).hex()}",
         init_argv=runtime.init_argv,
@@ -162,6 +164,7 @@ def _spec(deployment: Deployment, prepared: Prepared) -> SandboxSpec:
             Mount(source=prepared.code_dir, target=_TASK_ROOT),
             Mount(source=runtime.runtime_dir, target=RUNTIME_DIR),
             Mount(source=runtime.interpreter_root, target=LANG_DIR),
+            *opt,
             *(Mount(source=source, target=target) for source, target in runtime.overlays),
         ),
         memory_mib=deployment.config.memory_mib,

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from lambd.model.arns import LATEST, Scope
 from lambd.model.errors import ConflictError, NotFoundError
 from lambd.model.functions import Deployment, FunctionVersion, State
+from lambd.store.database import FunctionChanged
 
 # Reads one version from the store: (name, version) -> version or None.
 VersionReader = Callable[[str, str], Awaitable[FunctionVersion | None]]
@@ -47,6 +48,11 @@ class VersionCache:
         if self._changes.get(name, 0) == changes:
             self._versions.setdefault(name, {})[key] = version
         return version
+
+    def note(self, change: object) -> None:
+        """Take a change notice of the store."""
+        if isinstance(change, FunctionChanged):
+            self.forget(change.name)
 
     def forget(self, name: str) -> None:
         """Drop a function that changed."""

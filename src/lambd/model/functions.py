@@ -53,6 +53,24 @@ class LoggingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """A stored archive: `sha256` in lower-case hex names the blob; size in bytes as uploaded."""
+
+    sha256: str
+    size_bytes: int
+    # Of what is in it; 0 where it was stored before that was written down.
+    unpacked_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionLayer:
+    """A layer version as a function holds it: all that it needs even after that is deleted."""
+
+    arn: str
+    code: Code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionConfig:
     """The settings of a version that AWS copies when it publishes one."""
 
@@ -69,14 +87,8 @@ class FunctionConfig:
     package_type: str = "Zip"
     tracing_mode: str = "PassThrough"
     logging: LoggingConfig = field(default_factory=LoggingConfig)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
-    """A stored archive: `sha256` in lower-case hex names the blob; size in bytes as uploaded."""
-
-    sha256: str
-    size_bytes: int
+    # In the order of unpacking: later ones overwrite earlier ones.
+    layers: tuple[FunctionLayer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

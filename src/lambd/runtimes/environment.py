@@ -80,6 +80,8 @@ def exec_argv(
         for argument in runtime.argv
     )
     wrapper = customer.get(WRAPPER_VARIABLE)
+    if wrapper and wrapper.startswith("/opt/"):
+        wrapper = wrapper.replace("/opt", around.opt_dir, 1)
     return (wrapper, *translated) if wrapper else tuple(translated)
 
 

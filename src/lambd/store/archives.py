@@ -75,8 +75,8 @@ class Entry:
     mode: int
 
 
-def check_archive(source: BinaryIO, max_unpacked_bytes: int) -> None:
-    """Read a whole archive, writing nothing.
+def check_archive(source: BinaryIO, max_unpacked_bytes: int) -> int:
+    """Read a whole archive, writing nothing; returns how many bytes it has unpacked.
 
     Raises:
         OversizeArchiveError: its files have `max_unpacked_bytes` or more.
@@ -93,6 +93,7 @@ def check_archive(source: BinaryIO, max_unpacked_bytes: int) -> None:
                 _link_target(contents, path, entry)
             elif entry.kind is Kind.FILE:
                 deque(contents.read(entry), maxlen=0)
+        return contents.bytes_read
 
 
 def unpack_archive(archive_path: Path, target: Path, max_unpacked_bytes: int) -> None:
@@ -297,7 +298,12 @@ class _Contents:
 
     def __init__(self, archive: zipfile.ZipFile, max_bytes: int) -> None:
         self._archive = archive
-        self._left = max_bytes
+        self._max_bytes = self._left = max_bytes
+
+    @property
+    def bytes_read(self) -> int:
+        """All together so far."""
+        return self._max_bytes - self._left
 
     def read(self, entry: Entry) -> Iterator[bytes]:
         """The bytes of an entry, in chunks; the checksum is verified at the end."""

@@ -1,7 +1,7 @@
 """Content-addressed archives: `<data_dir>/blobs/ab/abcdef...`, named by lower-case SHA-256.
 
 A blob is complete and on disk before its name appears, and never changes afterwards. Who needs
-which blob is known by the rows (`functions.referenced_code`); what nobody needs goes in
+which blob is known by the rows (`contents.references`); what nobody needs goes in
 `collect_garbage`. All of it blocks on disk: call it from a worker thread.
 """
 

@@ -41,12 +41,20 @@ class FunctionChanged:
     name: str
 
 
-Subscriber = Callable[[FunctionChanged], None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerChanged:
+    """A version of a layer came or went."""
+
+    name: str
 
 
-def notify(connection: Connection, change: FunctionChanged) -> None:
+Change = FunctionChanged | LayerChanged
+Subscriber = Callable[[Change], None]
+
+
+def notify(connection: Connection, change: Change) -> None:
     """Have subscribers told of a change once this transaction has committed."""
-    outbox = cast("dict[FunctionChanged, None]", connection.get_execution_options()["outbox"])
+    outbox = cast("dict[Change, None]", connection.get_execution_options()["outbox"])
     outbox[change] = None
 
 
@@ -102,7 +110,7 @@ class Database:
         loop = asyncio.get_running_loop()
 
         def work() -> _T:
-            outbox: dict[FunctionChanged, None] = {}
+            outbox: dict[Change, None] = {}
             options = self._engine.execution_options(writes=True, outbox=outbox)
             with options.begin() as connection:
                 result = fn(connection, *args, **kwargs)
@@ -123,7 +131,7 @@ class Database:
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
-    def _deliver(self, changes: tuple[FunctionChanged, ...]) -> None:
+    def _deliver(self, changes: tuple[Change, ...]) -> None:
         for change in changes:
             for subscriber in self._subscribers:
                 subscriber(change)

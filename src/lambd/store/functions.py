@@ -47,9 +47,11 @@ _SELECT = (
         deployments.c.config,
         deployments.c.code_sha256,
         deployments.c.code_size_bytes,
+        deployments.c.code_unpacked_bytes,
         _serving.c.config.label("serving_config"),
         _serving.c.code_sha256.label("serving_code_sha256"),
         _serving.c.code_size_bytes.label("serving_code_size_bytes"),
+        _serving.c.code_unpacked_bytes.label("serving_code_unpacked_bytes"),
     )
     .join_from(
         function_versions, deployments, function_versions.c.deployment_id == deployments.c.id
@@ -68,7 +70,7 @@ def new_id() -> str:
 
 def get_version(connection: Connection, name: str, version: str) -> FunctionVersion | None:
     """`$LATEST` or a published version; None when there is no such function or version."""
-    number = _number(version)
+    number = version_number(version)
     if number is None:
         return None
     query = _SELECT.where(_is_version(name, number))
@@ -113,8 +115,7 @@ def list_serving(connection: Connection, name: str) -> list[tuple[str, str, str]
         function_versions.c.function_name == name, function_versions.c.serving_id.is_not(None)
     )
     return [
-        (name, _version_text(number), serving_id)
-        for number, serving_id in connection.execute(query)
+        (name, version_text(number), serving_id) for number, serving_id in connection.execute(query)
     ]
 
 
@@ -129,22 +130,9 @@ def last_published(connection: Connection, name: str) -> tuple[FunctionVersion, 
     return None if row is None else (_to_version(row), row["source_fingerprint"])
 
 
-def code_storage_bytes(connection: Connection) -> int:
-    """What all versions' code counts for together; a shared archive counts once a version."""
-    query = select(func.coalesce(func.sum(deployments.c.code_size_bytes), 0)).join_from(
-        function_versions, deployments, function_versions.c.deployment_id == deployments.c.id
-    )
-    return int(connection.execute(query).scalar_one())
-
-
 def count_functions(connection: Connection) -> int:
     """How many functions there are."""
     return connection.execute(select(func.count()).select_from(functions)).scalar_one()
-
-
-def referenced_code(connection: Connection) -> set[str]:
-    """SHA-256 of every archive that a version, or its predecessor still serving, needs."""
-    return set(connection.execute(select(deployments.c.code_sha256).distinct()).scalars())
 
 
 # --- writing ---------------------------------------------------------------------------------
@@ -179,7 +167,7 @@ def insert_version(
     connection.execute(
         insert(function_versions).values(
             function_name=version.name,
-            number=_number(version.version),
+            number=version_number(version.version),
             source_fingerprint=source_fingerprint,
             **_row_values(version),
         )
@@ -192,7 +180,7 @@ def replace_version(
 ) -> FunctionVersion:
     """Store a changed version under a new RevisionId, and return it with that."""
     version = replace(version, revision_id=new_id())
-    where = _is_version(version.name, _number(version.version))
+    where = _is_version(version.name, version_number(version.version))
     row = connection.execute(
         select(function_versions.c.deployment_id, function_versions.c.serving_id).where(where)
     ).one()
@@ -210,7 +198,7 @@ def replace_version(
 def delete_version(connection: Connection, version: FunctionVersion) -> None:
     """Remove one published version."""
     connection.execute(
-        delete(function_versions).where(_is_version(version.name, _number(version.version)))
+        delete(function_versions).where(_is_version(version.name, version_number(version.version)))
     )
     _delete_deployments(connection, _deployment_ids(version))
     notify(connection, FunctionChanged(name=version.name))
@@ -294,14 +282,16 @@ def _in_transition(
 # --- rows ------------------------------------------------------------------------------------
 
 
-def _number(version: str) -> int | None:
+def version_number(version: str) -> int | None:
+    """The number that rows have for a version, 0 for `$LATEST`; None for what no version has."""
     if version == LATEST:
         return 0
     # As AWS writes them; ten digits are more than every database's integer takes.
     return int(version) if re.fullmatch("[1-9][0-9]{0,8}", version) else None
 
 
-def _version_text(number: int) -> str:
+def version_text(number: int) -> str:
+    """A version as the API writes it."""
     return LATEST if number == 0 else str(number)
 
 
@@ -330,7 +320,7 @@ def _to_version(row: RowMapping) -> FunctionVersion:
     deployment = Deployment(
         id=row["deployment_id"],
         config=decode_config(row["config"]),
-        code=Code(sha256=row["code_sha256"], size_bytes=row["code_size_bytes"]),
+        code=_to_code(row, ""),
     )
     serving: Deployment | None = None
     if row["serving_id"] == deployment.id:
@@ -339,13 +329,13 @@ def _to_version(row: RowMapping) -> FunctionVersion:
         serving = Deployment(
             id=row["serving_id"],
             config=decode_config(row["serving_config"]),
-            code=Code(sha256=row["serving_code_sha256"], size_bytes=row["serving_code_size_bytes"]),
+            code=_to_code(row, "serving_"),
         )
     number: int = row["number"]
     status: str | None = row["update_status"]
     return FunctionVersion(
         name=row["function_name"],
-        version=_version_text(number),
+        version=version_text(number),
         deployment=deployment,
         serving=serving,
         revision_id=row["revision_id"],
@@ -354,6 +344,14 @@ def _to_version(row: RowMapping) -> FunctionVersion:
         state_reason=_to_reason(row["state_reason"], row["state_reason_code"]),
         update_status=None if status is None else UpdateStatus(status),
         update_reason=_to_reason(row["update_reason"], row["update_reason_code"]),
+    )
+
+
+def _to_code(row: RowMapping, prefix: str) -> Code:
+    return Code(
+        sha256=row[f"{prefix}code_sha256"],
+        size_bytes=row[f"{prefix}code_size_bytes"],
+        unpacked_bytes=row[f"{prefix}code_unpacked_bytes"],
     )
 
 
@@ -392,6 +390,7 @@ def _insert_deployments(connection: Connection, version: FunctionVersion, known:
                     config=encode_config(deployment.config),
                     code_sha256=deployment.code.sha256,
                     code_size_bytes=deployment.code.size_bytes,
+                    code_unpacked_bytes=deployment.code.unpacked_bytes,
                 )
             )
 

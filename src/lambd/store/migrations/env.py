@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
+from lambd.store import tables_layers
 from lambd.store.tables import metadata
+
+# `metadata` is complete once every module that declares tables has been imported.
+__all__ = ["tables_layers"]
 
 context.configure(
     connection=context.config.attributes["connection"],
