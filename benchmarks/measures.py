@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -121,9 +122,14 @@ def throughput(plan: Plan) -> list[Row]:
         for _ in range(max(3, plan.rounds // 2)):
             for row, name, subject, connections in runs:
                 requests = plan.requests * (2 if connections > 1 else 1)
-                outcome = send(
-                    subject, requests, connections=connections, warm_up=max(16, requests // 5)
-                )
+                try:
+                    outcome = send(
+                        subject, requests, connections=connections, warm_up=max(16, requests // 5)
+                    )
+                except subprocess.CalledProcessError:
+                    # The client has said why on stderr; the other figures still count.
+                    rates.setdefault((row, name), []).append(math.nan)
+                    continue
                 rate = len(outcome.latencies_ns) / (outcome.elapsed_ns / 1e9)
                 rates.setdefault((row, name), []).append(rate)
     names = list(dict.fromkeys(row for row, _ in rates))
@@ -212,11 +218,10 @@ def memory(plan: Plan) -> list[Row]:
             each = processes.memory({emulator.pid} | processes.descendants(emulator.pid))
             rss[EMULATOR], pss[EMULATOR] = each.rss_bytes / mib, each.pss_bytes / mib
     if LAMBD in plan.chosen:
-        before = set(processes.pid_namespaces())
         with ExitStack() as stack:
             platform = _function(plan.platform(stack), plan)
             send(platform, MEMORY_ENVIRONMENTS * 4, connections=MEMORY_ENVIRONMENTS)
-            rows = _environment_memory(before, rss, pss)
+            rows = _environment_memory(platform, rss, pss)
     return [
         Row(name="memory per idle environment, RSS", unit="MiB", values=rss),
         Row(name="memory per idle environment, PSS", unit="MiB", values=pss),
@@ -225,10 +230,10 @@ def memory(plan: Plan) -> list[Row]:
 
 
 def _environment_memory(
-    before: set[str], rss: dict[str, float], pss: dict[str, float]
+    platform: Platform, rss: dict[str, float], pss: dict[str, float]
 ) -> list[Row]:
     mib = 1024 * 1024
-    spaces = [pids for space, pids in processes.pid_namespaces().items() if space not in before]
+    spaces = processes.inner_namespaces(platform.pid)
     if not spaces:
         # The process driver has no namespaces to tell its environments by.
         return []

@@ -63,15 +63,15 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
-def pid_namespaces() -> dict[str, set[int]]:
-    """Processes by the pid namespace they are in."""
+def inner_namespaces(pid: int) -> list[set[int]]:
+    """The descendants of a process that are in pid namespaces of their own, by namespace."""
     spaces: dict[str, set[int]] = {}
-    for pid in all_pids():
+    for each in {pid} | descendants(pid):
         # Gone since, or not ours to look at.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
-            space = str((_PROC / str(pid) / "ns" / "pid").readlink())
-            spaces.setdefault(space, set()).add(pid)
-    return spaces
+            space = str((_PROC / str(each) / "ns" / "pid").readlink())
+            spaces.setdefault(space, set()).add(each)
+    return [pids for pids in spaces.values() if pid not in pids]
 
 
 def cgroup_bytes(pid: int) -> int | None:

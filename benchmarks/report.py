@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -53,14 +54,18 @@ def markdown(rows: Sequence[Row]) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return ""
+    if math.isnan(value):
+        return "failed"
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
 def _ratio(values: Mapping[str, float], base: str) -> str:
-    has_both = LAMBD in values and values.get(base)
-    return f"{values[LAMBD] / values[base]:.2f}" if has_both else ""
+    if LAMBD not in values or base not in values or not values[base]:
+        return ""
+    ratio = values[LAMBD] / values[base]
+    return "" if math.isnan(ratio) else f"{ratio:.2f}"
 
 
 def conditions(identifier: str, driver: str, *, is_quick: bool) -> str:
