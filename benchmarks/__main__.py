@@ -82,6 +82,8 @@ def _profile(plan: Plan) -> None:
         with subjects.platform((), settings) as platform:
             platform.create(["warm"], plan.runtime.identifier)
             platform.path = platform.path_of("warm")
+            send(platform, plan.requests)
+            os.kill(platform.pid, signal.SIGUSR1)
             send(platform, plan.requests * plan.rounds)
         pstats.Stats(target).sort_stats("tottime").print_stats(40)
 
