@@ -23,6 +23,7 @@ from lambd.model.limits import Limits
 
 DRIVERS = ("crun", "runc", "runsc", "process")
 NETWORKS = ("masquerade", "none")
+CPU_LIMITS = ("weight", "quota")
 LOG_FORMATS = ("auto", "console", "json")
 
 
@@ -39,6 +40,9 @@ class Settings:
     account_id: str = "000000000000"
     # One of DRIVERS.
     driver: str = "crun"
+    # Processor time of sandboxes by their memory (1,769 MiB is one vCPU), one of CPU_LIMITS:
+    # `weight` shares it out when they compete, `quota` never gives more, as on AWS.
+    cpu: str = "weight"
     # Outbound network of sandboxes, one of NETWORKS.
     network: str = "masquerade"
     # Range that sandboxes' addresses are taken from when masqueraded.
@@ -279,6 +283,7 @@ _RULES: dict[str, Callable[[object], None]] = {
     "account_id": _matching(r"\d{12}", "twelve digits"),
     "driver": _one_of(*DRIVERS),
     "network": _one_of(*NETWORKS),
+    "cpu": _one_of(*CPU_LIMITS),
     "network_cidr": _check_network,
     "s3_endpoint_url": _matching(r"https?://\S+", "an http:// or https:// URL"),
     "function_endpoint_url": _matching(r"(https?://\S+)?", "an http:// or https:// URL, or empty"),

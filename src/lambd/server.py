@@ -257,4 +257,5 @@ def _driver(settings: Settings) -> SandboxDriver:
         platform_port=settings.port,
         network=settings.network,
         network_cidr=settings.network_cidr,
+        cpu=settings.cpu,
     )

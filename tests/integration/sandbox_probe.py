@@ -121,6 +121,7 @@ async def opened_driver(
     *,
     runtime: str = "crun",
     network: str = "none",
+    cpu: str = "weight",
     resolvers: list[tuple[str, int]] | None = None,
 ) -> AsyncIterator[OciDriver]:
     """A driver of this test process."""
@@ -132,6 +133,7 @@ async def opened_driver(
         PLATFORM_PORT,
         network,
         CIDR,
+        cpu=cpu,
         resolvers=resolvers,
     )
     await driver.open()

@@ -88,7 +88,8 @@ async def test_answers_a_request_with_its_body(address: tuple[str, int]) -> None
 async def test_joins_a_chunked_body(address: tuple[str, int]) -> None:
     """Chunked transfer encoding is undone."""
     got = await talk(
-        address, b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+        address,
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
     )
     assert got.endswith(b"POST /  abcde")
 

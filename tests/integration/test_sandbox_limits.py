@@ -113,8 +113,8 @@ print(r.getrlimit(r.RLIMIT_NOFILE), r.getrlimit(r.RLIMIT_CORE))
         assert await probe.python(show) == "(1024, 1024) (0, 0)"
 
 
-async def test_processor_time_is_limited_once_init_is_over(tmp_path: Path) -> None:
-    """A busy loop gets its memory's share: 177 MiB make a tenth of a processor."""
+async def test_a_quota_limits_processor_time_once_init_is_over(tmp_path: Path) -> None:
+    """With `quota` a busy loop gets its memory's share: 177 MiB make a tenth of a processor."""
     burn = """
 import time
 end = time.monotonic() + 1.5
@@ -123,7 +123,7 @@ while time.monotonic() < end:
 print(time.process_time())
 """
     async with (
-        opened_driver(tmp_path / "run") as driver,
+        opened_driver(tmp_path / "run", cpu="quota") as driver,
         started(driver, spec(memory_mib=177)) as probe,
     ):
         probe.sandbox.limit_cpu()

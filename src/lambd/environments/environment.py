@@ -183,6 +183,7 @@ class ExecutionEnvironment:
             return
         if self._phase is Phase.DEAD:
             raise SandboxError(f"sandbox {self._sandbox.id} ended while it was initialising")
+        self._sandbox.limit_cpu()
         if failure is None:
             self._unreported_init_ms = self._ms_since(started)
             self._become_available(Phase.IDLE)

@@ -34,8 +34,10 @@ _log = structlog.get_logger(__name__)
 PoolKey = tuple[str, str, str]
 # How often idle environments are looked at, seconds.
 _SWEEP_INTERVAL_S = 0.25
-# How long a request waits for an environment that has answered before another one is started.
-_FINISHING_GRACE_S = 0.02
+# Phases that end with the environment being available.
+_ON_ITS_WAY = frozenset({Phase.FINISHING, Phase.STARTING, Phase.RESETTING})
+# How long a request counts on an environment that is on its way before another one is started.
+_GRACE_S = 0.02
 
 
 class EnvironmentStarter(Protocol):
@@ -60,9 +62,18 @@ class _Deployment:
         self.starting = 0
         self.retired = False
 
-    def count_finishing(self) -> int:
-        """Environments whose caller has its answer and that will soon ask for more."""
-        return sum(environment.phase is Phase.FINISHING for environment in self.environments)
+    def lacks(self, waiting: int) -> bool:
+        """Whether fewer environments are on their way than requests are waiting.
+
+        On their way are those being started, and those whose caller has its answer and that will
+        ask for more in a moment.
+        """
+        missing = waiting - self.starting
+        return missing > 0 and missing > sum(e.phase in _ON_ITS_WAY for e in self.environments)
+
+    def count_starting(self) -> int:
+        """Environments that have not been available yet."""
+        return self.starting + sum(e.phase is Phase.STARTING for e in self.environments)
 
 
 class Pool:
@@ -119,8 +130,12 @@ class Pool:
         environment = self.acquire_nowait((version.name, version.version, serving.id))
         if environment is not None:
             return environment
-        self._start_for_waiter(deployment)
-        waiter: asyncio.Future[ExecutionEnvironment] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[ExecutionEnvironment] = loop.create_future()
+        if deployment.lacks(len(deployment.waiters) + 1):
+            self._start_for_waiter(deployment)
+        else:
+            loop.call_later(_GRACE_S, self._start_if_waiting, deployment, waiter)
         deployment.waiters.append(waiter)
         try:
             async with asyncio.timeout(timeout_s):
@@ -218,12 +233,16 @@ class Pool:
     def _start_if_waiting(
         self, deployment: _Deployment, waiter: asyncio.Future[ExecutionEnvironment]
     ) -> None:
-        if waiter in deployment.waiters:
-            try:
-                self._start_for_waiter(deployment)
-            except ThrottledError as error:
-                deployment.waiters.remove(waiter)
-                waiter.set_exception(error)
+        """Start an environment after all for a request that counted on another one."""
+        if waiter not in deployment.waiters:
+            return
+        if deployment.count_starting() >= len(deployment.waiters):
+            return
+        try:
+            self._start_for_waiter(deployment)
+        except ThrottledError as error:
+            deployment.waiters.remove(waiter)
+            waiter.set_exception(error)
 
     def _make_room(self, memory_mib: int) -> None:
         """Evict idle environments, the longest idle first, until another one fits.

@@ -145,6 +145,11 @@ def cpu_quota_us(memory_mib: int) -> int:
     return max(_CPU_QUOTA_MIN_US, memory_mib * _CPU_PERIOD_US // MEMORY_MIB_PER_VCPU)
 
 
+def _share(memory_mib: int, of_one_vcpu: int, least: int, most: int) -> int:
+    """A weight in proportion to memory; `of_one_vcpu` is what an ordinary group has."""
+    return min(most, max(least, memory_mib * of_one_vcpu // MEMORY_MIB_PER_VCPU))
+
+
 class SandboxGroup:
     """One sandbox's group, from its start until it is removed."""
 
@@ -178,6 +183,8 @@ class SandboxGroup:
     def set_limits(self, *, memory_mib: int, processes: int) -> None:
         """Limit memory, without swap on top of it, and the number of processes and threads.
 
+        The weight when groups compete for processor time follows from the memory.
+
         Raises:
             OSError: the kernel refused.
         """
@@ -191,6 +198,10 @@ class SandboxGroup:
         if swap.exists():  # not where swap accounting is switched off, or no swap compiled in
             swap.write_text(none)
         (self._pids / "pids.max").write_text(str(processes))
+        if self._version == 2:
+            (self._cpu / "cpu.weight").write_text(str(_share(memory_mib, 100, 1, 10_000)))
+        else:
+            (self._cpu / "cpu.shares").write_text(str(_share(memory_mib, 1024, 2, 262_144)))
 
     def set_cpu_quota(self, quota_us: int) -> None:
         """Limit processor time, microseconds in each tenth of a second.

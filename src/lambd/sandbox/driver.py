@@ -92,8 +92,8 @@ class Sandbox(Protocol):
     def limit_cpu(self) -> None:
         """Hold it to its memory's share of processor time from now on; called when init is over.
 
-        Until then it runs unhindered, as on AWS; drivers do it themselves after the longest
-        initialisation phase (10 s).
+        For drivers that have a hard limit: until then the sandbox runs unhindered, as on AWS, and
+        they set it themselves after the longest initialisation phase (10 s).
         """
 
     def memory_peak_bytes(self) -> int:

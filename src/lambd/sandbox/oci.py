@@ -85,7 +85,8 @@ class OciSandbox:
         # What was last read: the answers after `close`.
         self._peak_bytes = self._oom_kills = 0
         loop = asyncio.get_running_loop()
-        holdings.cpu_timer = loop.call_later(INIT_TIMEOUT_S, self.limit_cpu)
+        if driver.has_cpu_quota:
+            holdings.cpu_timer = loop.call_later(INIT_TIMEOUT_S, self.limit_cpu)
 
     @property
     def id(self) -> str:
@@ -148,8 +149,8 @@ class OciSandbox:
             raise SandboxError(f"sandbox {self.id} cannot be frozen or thawed: {exc}") from exc
 
     def limit_cpu(self) -> None:
-        """Hold it to its share of processor time from now on."""
-        if self._closing is not None:
+        """Hold it to its share of processor time from now on, where that is a hard limit."""
+        if self._closing is not None or not self._driver.has_cpu_quota:
             return
         if self._holdings.cpu_timer is not None:
             self._holdings.cpu_timer.cancel()
@@ -200,6 +201,7 @@ class OciDriver:
         network: str,
         network_cidr: str,
         *,
+        cpu: str = "weight",
         resolvers: Sequence[tuple[str, int]] | None = None,
     ) -> None:
         """Args:
@@ -209,9 +211,12 @@ class OciDriver:
         platform_port: where the platform's API listens inside.
         network: `masquerade` or `none`.
         network_cidr: IPv4 range for sandboxes' addresses, shared by all lambds of the host.
+        cpu: `weight`: processor time in proportion to memory when sandboxes compete for it;
+            `quota`: never more than that proportion.
         resolvers: name servers to relay to; None: the host's.
         """
         self.platform_port = platform_port
+        self.has_cpu_quota = cpu == "quota"
         self._runtime = runtime
         # crun can be told to leave control groups alone; others make them, which is slower.
         self._joins_group = runtime == "crun"

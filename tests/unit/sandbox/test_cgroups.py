@@ -31,7 +31,7 @@ def _group(root: Path, version: int) -> cgroups.SandboxGroup:
             "memory": ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"],
             "pids": ["pids.max"],
             "freezer": ["freezer.state"],
-            "cpu": ["cpu.cfs_period_us", "cpu.cfs_quota_us"],
+            "cpu": ["cpu.shares", "cpu.cfs_period_us", "cpu.cfs_quota_us"],
         }
         contents = {"memory.max_usage_in_bytes": "4096\n", "memory.oom_control": "oom_kill 2\n"}
         for controller, names in files.items():
@@ -42,7 +42,14 @@ def _group(root: Path, version: int) -> cgroups.SandboxGroup:
             (root / "memory/g" / name).write_text(text)
     else:
         (root / "g").mkdir()
-        for name in ("memory.max", "memory.swap.max", "pids.max", "cgroup.freeze", "cpu.max"):
+        for name in (
+            "memory.max",
+            "memory.swap.max",
+            "pids.max",
+            "cgroup.freeze",
+            "cpu.max",
+            "cpu.weight",
+        ):
             (root / "g" / name).touch()
         (root / "g/memory.current").write_text("4096\n")
         (root / "g/memory.events").write_text("low 0\noom 2\noom_kill 2\n")
@@ -93,6 +100,7 @@ def test_limits_on_version_1(tmp_path: Path) -> None:
     assert (tmp_path / "memory/g/memory.limit_in_bytes").read_text() == "134217728"
     assert (tmp_path / "memory/g/memory.memsw.limit_in_bytes").read_text() == "134217728"
     assert (tmp_path / "pids/g/pids.max").read_text() == "7"
+    assert (tmp_path / "cpu/g/cpu.shares").read_text() == "74"
     assert (tmp_path / "cpu/g/cpu.cfs_quota_us").read_text() == "7235"
 
 
@@ -105,6 +113,7 @@ def test_limits_on_version_2(tmp_path: Path) -> None:
     group.close()
     assert (tmp_path / "g/memory.max").read_text() == "134217728"
     assert (tmp_path / "g/memory.swap.max").read_text() == "0"
+    assert (tmp_path / "g/cpu.weight").read_text() == "7"
     assert (tmp_path / "g/cpu.max").read_text() == "7235 100000"
 
 
