@@ -31,9 +31,9 @@ from lambd.frontend.logs_api import LogsApi
 from lambd.http.server import HttpServer
 from lambd.invoke.pipeline import InvokePipeline
 from lambd.invoke.resolve import VersionCache
+from lambd.model.aliases import Route
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnavailableError
-from lambd.model.functions import FunctionVersion
 from lambd.runtimes import catalogue
 from lambd.runtimes.environment import Credentials
 from lambd.runtimes.provision import Provisioner
@@ -41,9 +41,9 @@ from lambd.sandbox.driver import SandboxDriver
 from lambd.sandbox.namespaces import enter_private_mounts
 from lambd.sandbox.oci import OciDriver
 from lambd.sandbox.process import ProcessDriver
+from lambd.store.aliases import find_route
 from lambd.store.blobs import BlobStore
 from lambd.store.database import Database
-from lambd.store.functions import get_version
 from lambd.store.log_events import LogStore
 
 _log = structlog.get_logger(__name__)
@@ -167,10 +167,10 @@ class _Platform:
             max_per_deployment=settings.max_environments_per_function,
         )
 
-        async def read_version(name: str, version: str) -> FunctionVersion | None:
-            return await database.read(get_version, name, version)
+        async def read_route(name: str, qualifier: str) -> Route | None:
+            return await database.read(find_route, name, qualifier)
 
-        versions = VersionCache(read_version, scope)
+        versions = VersionCache(read_route, scope)
         database.subscribe(versions.note)
         self._reconciler = Reconciler(
             database=database, blobs=blobs, preparer=preparer, pool=self._pool, tasks=tasks

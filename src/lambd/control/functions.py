@@ -7,15 +7,16 @@ Bringing deployments up, and the states that follow from it, are the reconciler'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lambd.control.configuration import ConfigurationChanges, apply_changes
 from lambd.control.context import ControlContext
+from lambd.control.function_layers import check_unpacked_size, resolve_layers
 from lambd.control.guards import require_changeable, require_code_storage, require_version
 from lambd.control.tags import check_tags
 from lambd.control.versions import CREATING, page_size, publish_if_changed
-from lambd.model.arns import LATEST, FunctionReference, is_version_number
+from lambd.model.arns import LATEST, FunctionReference, is_alias_name
 from lambd.model.errors import ConflictError, InvalidParameterError
 from lambd.model.functions import (
     Code,
@@ -27,6 +28,7 @@ from lambd.model.functions import (
 )
 from lambd.store import functions as rows
 from lambd.store import tags as tag_rows
+from lambd.store.aliases import names_leading_to
 from lambd.store.database import Connection
 from lambd.store.paging import Page
 
@@ -39,6 +41,8 @@ class CreateFunctionRequest:
     role: str
     code: Code
     configuration: ConfigurationChanges = field(default_factory=ConfigurationChanges)
+    # ARNs of layer versions, in order.
+    layers: Sequence[str] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     publish: bool = False
 
@@ -62,6 +66,8 @@ class UpdateConfigurationRequest:
 
     name: str
     changes: ConfigurationChanges
+    # None: unchanged.
+    layers: Sequence[str] | None = None
     revision_id: str | None = None
 
 
@@ -84,6 +90,8 @@ def create_function(
         CodeStorageExceededError: no room for the code.
     """
     config = apply_changes(FunctionConfig(role=request.role), request.configuration, context)
+    config = replace(config, layers=resolve_layers(connection, context, request.layers))
+    check_unpacked_size(context, config, request.code)
     check_tags(request.tags, context)
     if rows.get_version(connection, request.name, LATEST) is not None:
         raise ConflictError(f"Function already exist: {request.name}")
@@ -155,12 +163,14 @@ def update_code(
     Raises:
         NotFoundError, ConflictError, PreconditionFailedError: as `require_changeable`.
         CodeStorageExceededError: no room for the code.
+        InvalidParameterError: code and layers are too large together.
     """
     latest = require_changeable(connection, context, request.name, request.revision_id)
     require_code_storage(connection, context, request.code.size_bytes - latest.code.size_bytes)
     config = latest.config
     if request.architectures is not None:
         config = replace(config, architectures=request.architectures)
+    check_unpacked_size(context, config, request.code)
     deployment = Deployment(id=rows.new_id(), config=config, code=request.code)
     if request.dry_run:
         return replace(latest, deployment=deployment)
@@ -179,6 +189,9 @@ def update_configuration(
     """
     latest = require_changeable(connection, context, request.name, request.revision_id)
     config = apply_changes(latest.config, request.changes, context)
+    if request.layers is not None:
+        config = replace(config, layers=resolve_layers(connection, context, request.layers))
+    check_unpacked_size(context, config, latest.code)
     deployment = Deployment(id=rows.new_id(), config=config, code=latest.code)
     return _begin_update(connection, context, latest, deployment)
 
@@ -191,18 +204,24 @@ def delete_function(
     Raises:
         NotFoundError: there is no such function.
         InvalidParameterError: the qualifier is `$LATEST` or an alias.
+        ConflictError: an alias leads to the version.
     """
     name, qualifier = reference.name, reference.qualifier
     if qualifier == LATEST:
         raise InvalidParameterError(
             "$LATEST version cannot be deleted without deleting the function."
         )
-    if qualifier is not None and not is_version_number(qualifier):
+    if qualifier is not None and is_alias_name(qualifier):
         raise InvalidParameterError("Deletion of aliases is not currently supported.")  # [K]
     require_version(connection, context, FunctionReference(name=name))
     if qualifier is None:
         rows.delete_function(connection, name)
     elif (version := rows.get_version(connection, name, qualifier)) is not None:
+        if names := names_leading_to(connection, name, qualifier):
+            raise ConflictError(
+                "Unable to delete version because the following aliases reference it: "
+                f"[{', '.join(names)}]"
+            )
         rows.delete_version(connection, version)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 
 from lambd.control.context import ControlContext
-from lambd.model.arns import LATEST, FunctionReference
+from lambd.model.arns import FunctionReference
 from lambd.model.errors import (
     CodeStorageExceededError,
     ConflictError,
@@ -17,19 +17,19 @@ from lambd.model.errors import (
 )
 from lambd.model.functions import Code, FunctionVersion, State, UpdateStatus
 from lambd.store import contents
-from lambd.store import functions as rows
+from lambd.store.aliases import find_version
 from lambd.store.database import Connection
 
 
 def require_version(
     connection: Connection, context: ControlContext, reference: FunctionReference
 ) -> FunctionVersion:
-    """The version that a caller named; `$LATEST` when without a qualifier.
+    """The version that a caller named: `$LATEST` without a qualifier, an alias's main version.
 
     Raises:
         NotFoundError: there is none; the message has the ARN as the caller qualified it.
     """
-    version = rows.get_version(connection, reference.name, reference.qualifier or LATEST)
+    version = find_version(connection, reference.name, reference.qualifier)
     if version is None:
         arn = context.scope.function_arn(reference.name, reference.qualifier)
         raise NotFoundError(f"Function not found: {arn}")

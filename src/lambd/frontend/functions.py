@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from lambd.control import archives, functions, tags, versions
+from lambd.control import functions, tags, versions
 from lambd.control.functions import (
     CreateFunctionRequest,
     UpdateCodeRequest,
@@ -21,9 +20,15 @@ from lambd.frontend.function_shapes import (
     requested_qualifier,
 )
 from lambd.frontend.lambda_api import Call, LambdaApi, Members
-from lambd.model.arns import FunctionReference, parse_function_reference
-from lambd.model.errors import InvalidParameterError
-from lambd.model.functions import Code, FunctionVersion
+from lambd.frontend.uploads import receive_archive
+from lambd.model.arns import (
+    FunctionReference,
+    parse_function_reference,
+    parse_latest,
+    parse_new_name,
+    parse_unqualified,
+)
+from lambd.model.functions import FunctionVersion
 from lambd.store.paging import Page
 
 _T = TypeVar("_T")
@@ -33,12 +38,13 @@ async def create_function(api: LambdaApi, call: Call) -> Members:
     """CreateFunction: the code is stored before the row that refers to it."""
     params = call.params
     refuse_unsupported(params)
-    name = _unqualified(api, params["FunctionName"])
+    name = parse_new_name(params["FunctionName"], api.scope)
     request = CreateFunctionRequest(
         name=name,
         role=params["Role"],
-        code=await _receive(api, params["Code"]),
+        code=await receive_archive(api, params["Code"]),
         configuration=configuration_changes(params),
+        layers=params.get("Layers", ()),
         tags=params.get("Tags", {}),
         publish=params.get("Publish", False),
     )
@@ -102,12 +108,12 @@ async def update_function_code(api: LambdaApi, call: Call) -> Members:
     """UpdateFunctionCode; a dry run stores nothing."""
     params = call.params
     refuse_unsupported(params)
-    name = _unqualified(api, params["FunctionName"])
+    name = parse_latest(params["FunctionName"], api.scope)
     dry_run = params.get("DryRun", False)
     architectures = params.get("Architectures")
     request = UpdateCodeRequest(
         name=name,
-        code=await _receive(api, params, store=not dry_run),
+        code=await receive_archive(api, params, store=not dry_run),
         architectures=tuple(architectures) if architectures else None,
         publish=params.get("Publish", False),
         dry_run=dry_run,
@@ -122,8 +128,9 @@ async def update_function_configuration(api: LambdaApi, call: Call) -> Members:
     params = call.params
     refuse_unsupported(params)
     request = UpdateConfigurationRequest(
-        name=_unqualified(api, params["FunctionName"]),
+        name=parse_latest(params["FunctionName"], api.scope),
         changes=configuration_changes(params),
+        layers=params.get("Layers"),
         revision_id=params.get("RevisionId"),
     )
     updated = await api.database.run(functions.update_configuration, api.context(), request)
@@ -142,7 +149,7 @@ async def publish_version(api: LambdaApi, call: Call) -> Members:
     params = call.params
     refuse_unsupported(params)
     request = PublishVersionRequest(
-        name=_unqualified(api, params["FunctionName"]),
+        name=parse_latest(params["FunctionName"], api.scope),
         code_sha256=params.get("CodeSha256"),
         description=params.get("Description"),
         revision_id=params.get("RevisionId"),
@@ -154,11 +161,10 @@ async def publish_version(api: LambdaApi, call: Call) -> Members:
 async def list_versions_by_function(api: LambdaApi, call: Call) -> Members:
     """ListVersionsByFunction: `$LATEST` first, then ascending, each with its qualified ARN."""
     params = call.params
-    reference = parse_function_reference(params["FunctionName"], api.scope)
     page = await api.database.read(
         versions.list_versions,
         api.context(),
-        reference.name,
+        parse_unqualified(params["FunctionName"], api.scope),
         marker=params.get("Marker"),
         max_items=params.get("MaxItems"),
     )
@@ -195,11 +201,6 @@ def _reference(api: LambdaApi, params: Members) -> FunctionReference:
     return parse_function_reference(params["FunctionName"], api.scope, params.get("Qualifier"))
 
 
-def _unqualified(api: LambdaApi, text: str) -> str:
-    """The name in an operation that works on `$LATEST` only."""
-    return parse_function_reference(text, api.scope).name
-
-
 def _listing(
     member: str, page: Page[FunctionVersion], shape: Callable[[FunctionVersion], Members]
 ) -> Members:
@@ -207,37 +208,3 @@ def _listing(
     if page.next_marker is not None:
         reply["NextMarker"] = page.next_marker
     return reply
-
-
-async def _receive(api: LambdaApi, source: Members, *, store: bool = True) -> Code:
-    """Take the code of a request from its body or from S3, off the event loop."""
-    archive = source.get("ZipFile")
-    bucket, key = source.get("S3Bucket"), source.get("S3Key")
-    if archive is not None and (bucket is not None or key is not None):
-        raise InvalidParameterError(
-            "Please do not provide other FunctionCode parameters when providing a ZipFile."
-        )
-    if archive is None and (bucket is None or key is None):
-        raise InvalidParameterError("Please provide a source for function code.")
-    return await asyncio.to_thread(
-        _receive_blocking,
-        api,
-        archive,
-        (bucket or "", key or "", source.get("S3ObjectVersion")),
-        store,
-    )
-
-
-def _receive_blocking(
-    api: LambdaApi, archive: bytes | None, s3: tuple[str, str, str | None], store: bool
-) -> Code:
-    if archive is not None:
-        return _take(api, archive, store)
-    with api.s3.fetch(*s3) as file:
-        return _take(api, file, store)
-
-
-def _take(api: LambdaApi, archive: archives.Archive, store: bool) -> Code:
-    if store:
-        return archives.receive_archive(archive, api.limits, api.blobs)
-    return archives.check_archive(archive, api.limits)

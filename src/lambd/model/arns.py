@@ -1,8 +1,10 @@
 """Function names, ARNs and qualifiers: every form that AWS accepts, parsed once.
 
 Source: api.md section 4. A name may be bare, partial (`123456789012:function:name`,
-`function:name`) or a full ARN, each with or without a qualifier. Shapes and lengths have been
-checked by the wire constraints before a text gets here.
+`function:name`) or a full ARN, each with or without a qualifier. The model has several patterns for
+it; the wire constraints have checked a text against its operation's own before it gets here, and
+this module reads them all. What an operation may do with a qualifier is told by which of the
+`parse_` functions its handler calls.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ from lambd.model.errors import AccessDeniedError, InvalidParameterError, NotFoun
 
 LATEST = "$LATEST"
 
+# Characters of a function's name (api.md section 4).
+_NAME_CHARACTERS = 64
 _FUNCTION_NAME = re.compile(
-    r"(?:arn:(?P<partition>aws[a-zA-Z-]*):lambda:)?"
-    r"(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
-    r"(?:(?P<account>\d{12}):)?"
+    r"(?:arn:(?P<partition>aws[a-zA-Z-]*)?:lambda:)?"
+    r"(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-[0-9]):)?"
+    r"(?:(?P<account>[0-9]{12}):)?"
     r"(?:function:)?"
     r"(?P<name>[a-zA-Z0-9-_.]+)"
     r"(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
@@ -52,6 +56,11 @@ def is_version_number(qualifier: str) -> bool:
     return _VERSION.fullmatch(qualifier) is not None
 
 
+def is_alias_name(qualifier: str) -> bool:
+    """Tell whether a qualifier names an alias: neither a version number nor `$...`."""
+    return not qualifier.startswith("$") and not is_version_number(qualifier)
+
+
 def parse_function_reference(
     text: str, scope: Scope, qualifier: str | None = None
 ) -> FunctionReference:
@@ -61,7 +70,7 @@ def parse_function_reference(
         InvalidParameterError: the text is no function name, or its qualifier contradicts
             `qualifier`.
         NotFoundError: the ARN names another region.
-        AccessDeniedError: the ARN names another account.
+        AccessDeniedError: the ARN names another account, or another partition.
     """
     match = _FUNCTION_NAME.fullmatch(text)
     if match is None:
@@ -71,19 +80,66 @@ def parse_function_reference(
         raise NotFoundError(
             f"Functions from '{region}' are not reachable in this region ('{scope.region}')"
         )
-    if account is not None and account != scope.account_id:
+    # A partition is a set of accounts: what is in another one is another account's.
+    is_foreign = match["partition"] not in (None, scope.partition)
+    if is_foreign or account not in (None, scope.account_id):
         raise AccessDeniedError(
             f"User: arn:{scope.partition}:iam::{scope.account_id}:root is not authorized to access "
             f"resource: {text} because no resource-based policy allows the action"
         )
     name, own_qualifier = match["name"], match["qualifier"]
-    if len(name) > 64:
-        raise InvalidParameterError(
-            f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy "
-            "constraint: Member must have length less than or equal to 64"
-        )
     if own_qualifier is not None and qualifier is not None and own_qualifier != qualifier:
         raise InvalidParameterError(
             "The derived qualifier from the function name does not match the specified qualifier."
         )
-    return FunctionReference(name=name, qualifier=own_qualifier or qualifier)
+    return FunctionReference(name=name, qualifier=own_qualifier or qualifier or None)
+
+
+def parse_unqualified(text: str, scope: Scope) -> str:
+    """The name, for operations on functions only.
+
+    The text was recorded for reserved concurrency; that it is every such operation's is not.
+
+    Raises:
+        InvalidParameterError: there is a qualifier; and the errors of `parse_function_reference`.
+    """
+    reference = parse_function_reference(text, scope)
+    if reference.qualifier is not None:
+        raise InvalidParameterError(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not "
+            "support this operation. Please specify either a function name or an unqualified "
+            "function ARN."
+        )
+    return reference.name
+
+
+def parse_latest(text: str, scope: Scope) -> str:
+    """The name, for operations that change `$LATEST` or copy it; it may be said.
+
+    Raises:
+        InvalidParameterError: the qualifier is another; and the errors of
+            `parse_function_reference`.
+    """
+    reference = parse_function_reference(text, scope)
+    if reference.qualifier not in (None, LATEST):
+        raise InvalidParameterError(
+            "Current operation does not support versions other than $LATEST"
+        )
+    return reference.name
+
+
+def parse_new_name(text: str, scope: Scope) -> str:
+    """The name that a function is to be created under.
+
+    Elsewhere a name that is too long is just one that no function has [L].
+
+    Raises:
+        InvalidParameterError: it is too long; and the errors of `parse_latest`.
+    """
+    name = parse_latest(text, scope)
+    if len(name) > _NAME_CHARACTERS:
+        raise InvalidParameterError(
+            f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy "
+            f"constraint: Member must have length less than or equal to {_NAME_CHARACTERS}"
+        )
+    return name

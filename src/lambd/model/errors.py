@@ -72,6 +72,10 @@ class CodeStorageExceededError(PlatformError):
     """The account's code storage is full (`CodeStorageExceededException`)."""
 
 
+class AliasLimitExceededError(PlatformError):
+    """The function has as many aliases as it may (`AliasLimitExceededException`)."""
+
+
 class ArtifactError(PlatformError):
     """A stored archive could not be unpacked (`InvalidZipFileException`)."""
 

@@ -56,5 +56,7 @@ class Limits:
     environment_variables_bytes: int = 4096
     tags_per_resource: int = 50
     list_page_items: int = 50
+    # AWS has such a limit and publishes no number (api.md section 8); ours is out of the way.
+    aliases_per_function: int = 10_000
     # Kept log bytes of the whole platform, oldest dropped first.
     log_storage_bytes: int = 512 * MIB

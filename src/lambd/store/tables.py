@@ -15,7 +15,9 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Dialect,
+    Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -123,4 +125,35 @@ function_versions = Table(
     Index(None, "serving_id"),
     Index(None, "state"),
     Index(None, "update_status"),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column(
+        "function_name",
+        String(64),
+        ForeignKey("functions.name", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("name", String(128), primary_key=True),
+    Column("version_number", Integer, nullable=False),
+    Column("description", String(256), nullable=False),
+    # The other version of a weighted alias, and its share of the invocations.
+    Column("additional_number", Integer, nullable=True),
+    Column("additional_weight", Float, nullable=True),
+    Column("revision_id", String(36), nullable=False),
+    # A version that an alias leads to cannot go (without the function).
+    ForeignKeyConstraint(
+        ["function_name", "version_number"],
+        ["function_versions.function_name", "function_versions.number"],
+        name="fk_aliases_version_number",
+    ),
+    ForeignKeyConstraint(
+        ["function_name", "additional_number"],
+        ["function_versions.function_name", "function_versions.number"],
+        name="fk_aliases_additional_number",
+    ),
+    Index("ix_aliases_version_number", "function_name", "version_number"),
+    Index("ix_aliases_additional_number", "function_name", "additional_number"),
 )

@@ -78,6 +78,9 @@ FORMS: Mapping[type[PlatformError], ErrorForm] = {
     errors.CodeStorageExceededError: ErrorForm(
         "CodeStorageExceededException", "LimitExceededException"
     ),
+    errors.AliasLimitExceededError: ErrorForm(
+        "AliasLimitExceededException", "LimitExceededException"
+    ),
     errors.ArtifactError: ErrorForm("InvalidZipFileException", "ServiceUnavailableException"),
     errors.AccessDeniedError: ErrorForm(
         _unmodelled(_DENIED, 403, "Message"), _unmodelled(_DENIED, 400)
