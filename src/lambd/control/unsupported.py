@@ -26,6 +26,16 @@ def refuse_unsupported(params: Mapping[str, object]) -> None:
             _check(f"Code.{member}", code.get(member), is_neutral)
 
 
+def refuse_unsupported_content(content: Mapping[str, object]) -> None:
+    """Check the `Content` of PublishLayerVersion.
+
+    Raises:
+        InvalidParameterError: as `refuse_unsupported`.
+    """
+    for member, is_neutral in _NEUTRAL_IN_CODE.items():
+        _check(f"Content.{member}", content.get(member), is_neutral)
+
+
 def _check(member: str, value: object, is_neutral: Callable[[object], bool]) -> None:
     if value is not None and not is_neutral(value):
         raise InvalidParameterError(f"{member} is not supported by lambd yet")
@@ -69,7 +79,6 @@ _NEUTRAL: Mapping[str, Callable[[object], bool]] = {
     "FileSystemConfigs": _is_empty,
     "ImageConfig": _is_empty,
     "KMSKeyArn": _is_empty,
-    "Layers": _is_empty,
     "PackageType": _is("Zip"),
     "PublishTo": _is_empty,
     "RuntimeConfig": _is_empty,

@@ -88,6 +88,10 @@ def listed_configuration(
     }
     if config.environment is not None:
         reply["Environment"] = {"Variables": dict(config.environment)}
+    if config.layers:
+        reply["Layers"] = [
+            {"Arn": layer.arn, "CodeSize": layer.code.size_bytes} for layer in config.layers
+        ]
     return reply
 
 

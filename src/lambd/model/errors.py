@@ -76,6 +76,14 @@ class AliasLimitExceededError(PlatformError):
     """The function has as many aliases as it may (`AliasLimitExceededException`)."""
 
 
+class PolicyLengthExceededError(PlatformError):
+    """The resource's policy would be too long (`PolicyLengthExceededException`)."""
+
+
+class RecursiveInvocationError(PlatformError):
+    """A function invokes itself in a loop (`RecursiveInvocationException`)."""
+
+
 class ArtifactError(PlatformError):
     """A stored archive could not be unpacked (`InvalidZipFileException`)."""
 

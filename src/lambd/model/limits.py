@@ -44,6 +44,9 @@ class Limits:
     """Account and host quotas that an operator may change. Bytes unless the name says otherwise."""
 
     concurrent_executions: int = 1000
+    # Concurrency that no reservation may take away from the functions that have none.
+    unreserved_concurrency: int = 100
+    resource_policy_bytes: int = 20_480
     code_storage_bytes: int = 300 * 1024 * MIB
     zipped_code_bytes: int = 52_428_800
     unzipped_code_bytes: int = 262_144_000
@@ -55,6 +58,7 @@ class Limits:
     response_payload_bytes: int = 6_291_556
     environment_variables_bytes: int = 4096
     tags_per_resource: int = 50
+    layers_per_function: int = 5
     list_page_items: int = 50
     # AWS has such a limit and publishes no number (api.md section 8); ours is out of the way.
     aliases_per_function: int = 10_000

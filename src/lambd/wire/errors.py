@@ -81,6 +81,12 @@ FORMS: Mapping[type[PlatformError], ErrorForm] = {
     errors.AliasLimitExceededError: ErrorForm(
         "AliasLimitExceededException", "LimitExceededException"
     ),
+    errors.PolicyLengthExceededError: ErrorForm(
+        "PolicyLengthExceededException", "LimitExceededException"
+    ),
+    errors.RecursiveInvocationError: ErrorForm(
+        "RecursiveInvocationException", "InvalidParameterException"
+    ),
     errors.ArtifactError: ErrorForm("InvalidZipFileException", "ServiceUnavailableException"),
     errors.AccessDeniedError: ErrorForm(
         _unmodelled(_DENIED, 403, "Message"), _unmodelled(_DENIED, 400)

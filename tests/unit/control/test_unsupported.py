@@ -21,7 +21,6 @@ from lambd.model.errors import InvalidParameterError
         ("ImageConfig", {"Command": ["a"]}),
         ("ImageUri", "registry/image:tag"),
         ("KMSKeyArn", "arn:aws:kms:us-east-1:000000000000:key/k"),
-        ("Layers", ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]),
         ("PackageType", "Image"),
         ("PublishTo", "LATEST_PUBLISHED"),
         ("RuntimeConfig", {"RuntimeArn": "a"}),
