@@ -17,7 +17,7 @@ import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
@@ -25,11 +25,13 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
+    from types_boto3_lambda.literals import RuntimeType
     from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
     from types_boto3_logs import CloudWatchLogsClient
 
 ROLE = "arn:aws:iam::000000000000:role/lambda"
-RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
+# The interpreter that runs the tests is one that functions can run with.
+RUNTIME = cast("RuntimeType", f"python{sys.version_info.major}.{sys.version_info.minor}")
 # The console script of the environment that runs the tests.
 LAMBD = Path(sys.executable).with_name("lambd")
 _START_TIMEOUT_S = 60.0

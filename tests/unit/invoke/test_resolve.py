@@ -40,7 +40,7 @@ def version(number: str) -> FunctionVersion:
 
 def seeded(seed: int) -> Random:
     """Chance that repeats itself."""
-    return Random(seed)  # noqa: S311 - no secret
+    return Random(seed)
 
 
 class Store:
