@@ -61,6 +61,9 @@ class Settings:
     host_memory_mib: int | None = None
     # Environments that one function version may have; more requests wait. None: as many as needed.
     max_environments_per_function: int | None = None
+    # Delays before an asynchronous invocation that failed is attempted again: the second attempt,
+    # the third; AWS's are one minute and two.
+    event_retry_delays_s: tuple[float, ...] = (60.0, 120.0)
     # How long SIGTERM waits for running invocations.
     drain_timeout_s: float = 30.0
     # How the platform's own log is written to stderr, one of LOG_FORMATS; auto: console on a
@@ -207,6 +210,8 @@ def _coerce(kind: object, setting: Setting) -> object:
         return setting.base / Path(value).expanduser()
     if str in options and isinstance(value, str):
         return value
+    if kind == tuple[float, ...]:
+        return _numbers(value)
     if (int in options or float in options) and not isinstance(value, bool):
         number = int if int in options else float
         if isinstance(value, str):
@@ -214,6 +219,21 @@ def _coerce(kind: object, setting: Setting) -> object:
         if isinstance(value, (int,) if number is int else (int, float)):
             return number(value)
     raise ValueError(f"must be {_NAMES[options[0]]}, not {value!r}")
+
+
+def _numbers(value: object) -> tuple[float, ...]:
+    """Durations: a TOML list, or text with commas; at least one."""
+    items = value.split(",") if isinstance(value, str) else value
+    problem = f"must be a list of numbers of at least 0, not {value!r}"
+    if not isinstance(items, list | tuple) or any(isinstance(item, bool) for item in items):
+        raise ValueError(problem)
+    try:
+        numbers = tuple(float(item) for item in items)
+    except (TypeError, ValueError):
+        raise ValueError(problem) from None
+    if not numbers or not all(0 <= number < math.inf for number in numbers):
+        raise ValueError(problem)
+    return numbers
 
 
 def _number(kind: type[int] | type[float], text: str) -> int | float:

@@ -25,25 +25,30 @@ from lambd.environments.preparation import Preparer
 from lambd.environments.reconciler import Reconciler
 from lambd.environments.starter import Starter, StarterSettings
 from lambd.frontend.app import FrontDoor
+from lambd.frontend.auth import Authority
 from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.lambda_api import LambdaApi
 from lambd.frontend.logs_api import LogsApi
 from lambd.http.server import HttpServer
+from lambd.invoke.admission import Admission
 from lambd.invoke.pipeline import InvokePipeline
 from lambd.invoke.resolve import VersionCache
+from lambd.invoke.settings import SettingsCache
 from lambd.model.aliases import Route
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnavailableError
+from lambd.model.settings import FunctionSettings
 from lambd.runtimes import catalogue
 from lambd.runtimes.environment import Credentials
-from lambd.runtimes.provision import Provisioner
+from lambd.runtimes.provision import Provisioner, RuntimeUnavailableError
 from lambd.sandbox.driver import SandboxDriver
 from lambd.sandbox.namespaces import enter_private_mounts
 from lambd.sandbox.oci import OciDriver
 from lambd.sandbox.process import ProcessDriver
 from lambd.store.aliases import find_route
 from lambd.store.blobs import BlobStore
-from lambd.store.database import Database
+from lambd.store.database import Database, ReservationsChanged
+from lambd.store.function_settings import read_settings, total_reserved_concurrency
 from lambd.store.log_events import LogStore
 
 _log = structlog.get_logger(__name__)
@@ -130,6 +135,7 @@ class _Platform:
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._settings = settings
+        self._database = database
         self._driver = driver
         self._tasks = tasks
         self._loops: list[asyncio.Task[None]] = []
@@ -170,13 +176,30 @@ class _Platform:
         async def read_route(name: str, qualifier: str) -> Route | None:
             return await database.read(find_route, name, qualifier)
 
+        async def read_function_settings(name: str) -> FunctionSettings | None:
+            return await database.read(read_settings, name)
+
         versions = VersionCache(read_route, scope)
-        database.subscribe(versions.note)
+        function_settings = SettingsCache(read_function_settings)
+        self._admission = Admission(settings.limits.concurrent_executions)
+        for subscriber in (versions.note, function_settings.note, self._admission.note):
+            database.subscribe(subscriber)
+        self._pipeline = InvokePipeline(
+            versions=versions,
+            settings=function_settings,
+            admission=self._admission,
+            pool=self._pool,
+            scope=scope,
+            limits=settings.limits,
+            tasks=tasks,
+            event_retry_delays_s=settings.event_retry_delays_s,
+        )
         self._reconciler = Reconciler(
             database=database, blobs=blobs, preparer=preparer, pool=self._pool, tasks=tasks
         )
         code_links = CodeLinks(blobs, base_url)
         self._front_door = FrontDoor(
+            authority=Authority(scope, function_settings),
             lambda_api=LambdaApi(
                 scope=scope,
                 limits=settings.limits,
@@ -187,15 +210,11 @@ class _Platform:
                     region=settings.region,
                     max_bytes=settings.limits.unzipped_code_bytes,
                 ),
-                pipeline=InvokePipeline(
-                    versions=versions,
-                    pool=self._pool,
-                    scope=scope,
-                    limits=settings.limits,
-                    tasks=tasks,
-                ),
+                pipeline=self._pipeline,
                 code_links=code_links,
                 runtimes=catalogue,
+                runtime_version_arn=self._runtime_version_arn,
+                port=settings.port,
             ),
             logs_api=LogsApi(self._logs, scope),
             code_links=code_links,
@@ -206,6 +225,8 @@ class _Platform:
 
     async def start(self, sock: socket.socket) -> None:
         await self._logs.open()
+        total = await self._database.read(total_reserved_concurrency)
+        self._admission.note(ReservationsChanged(total=total))
         for loop in (
             self._logs.run(),
             self._pool.run_sweeper(),
@@ -223,9 +244,18 @@ class _Platform:
             runtimes=tuple(status.identifier for status in available if status.is_usable),
         )
 
+    async def _runtime_version_arn(self, identifier: str) -> str | None:
+        """The version of a runtime that this machine runs functions on."""
+        try:
+            runtime = await self._provisioner.prepare(identifier)
+        except RuntimeUnavailableError:
+            return None
+        return runtime.version_arn(self._settings.region)
+
     async def stop(self) -> None:
         self._server.stop_accepting()
         await self._server.drain(self._settings.drain_timeout_s)
+        self._pipeline.close()
         await self._pool.close()
         for task in self._loops:
             task.cancel()

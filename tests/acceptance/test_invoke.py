@@ -139,7 +139,8 @@ def test_passes_the_trace_header_through(server: Server, create: CreateFunction)
 
     client.meta.events.register("before-call.lambda.Invoke", add_header)
     reply = client.invoke(FunctionName=name)
-    assert json.loads(reply["Payload"].read()) == trace
+    # With the lineage by which AWS, and lambd, detects functions that call each other in a circle.
+    assert json.loads(reply["Payload"].read()).startswith(f"{trace};Lineage=")
     assert reply["ResponseMetadata"]["HTTPHeaders"]["x-amzn-trace-id"] == trace
 
 

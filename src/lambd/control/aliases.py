@@ -26,6 +26,7 @@ from lambd.store import aliases as rows
 from lambd.store.database import Connection
 from lambd.store.functions import new_id
 from lambd.store.paging import Page
+from lambd.store.scopes import delete_scope_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +163,8 @@ def delete_alias(
         NotFoundError: there is no such function.
     """
     require_version(connection, context, FunctionReference(name=function_name))
-    rows.delete_alias(connection, function_name, name)
+    if rows.delete_alias(connection, function_name, name):
+        delete_scope_rows(connection, function_name, name)
 
 
 def _additional(weights: Mapping[str, float]) -> AdditionalVersion | None:

@@ -30,7 +30,9 @@ from lambd.store import functions as rows
 from lambd.store import tags as tag_rows
 from lambd.store.aliases import names_leading_to
 from lambd.store.database import Connection
+from lambd.store.function_settings import get_reserved_concurrency, put_reserved_concurrency
 from lambd.store.paging import Page
+from lambd.store.scopes import delete_scope_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,8 @@ class FunctionDescription:
 
     version: FunctionVersion
     tags: Mapping[str, str]
+    # None: nothing is reserved for the function.
+    reserved_concurrency: int | None
 
 
 def create_function(
@@ -122,6 +126,7 @@ def get_function(
     return FunctionDescription(
         version=require_version(connection, context, reference),
         tags=tag_rows.get_tags(connection, reference.name),
+        reserved_concurrency=get_reserved_concurrency(connection, reference.name),
     )
 
 
@@ -215,6 +220,8 @@ def delete_function(
         raise InvalidParameterError("Deletion of aliases is not currently supported.")  # [K]
     require_version(connection, context, FunctionReference(name=name))
     if qualifier is None:
+        if get_reserved_concurrency(connection, name) is not None:
+            put_reserved_concurrency(connection, name, None)
         rows.delete_function(connection, name)
     elif (version := rows.get_version(connection, name, qualifier)) is not None:
         if names := names_leading_to(connection, name, qualifier):
@@ -223,6 +230,7 @@ def delete_function(
                 f"[{', '.join(names)}]"
             )
         rows.delete_version(connection, version)
+        delete_scope_rows(connection, name, qualifier)
 
 
 def _begin_update(

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from lambd.frontend.auth import Authority
 from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.lambda_api import Call, LambdaApi
 from lambd.frontend.logs_api import LogsApi
@@ -50,12 +51,14 @@ class FrontDoor:
     def __init__(
         self,
         *,
+        authority: Authority,
         lambda_api: LambdaApi,
         logs_api: LogsApi,
         code_links: CodeLinks,
         limits: Limits,
         tasks: asyncio.TaskGroup,
     ) -> None:
+        self._authority = authority
         self._lambda_api = lambda_api
         self._logs_api = logs_api
         self._code_links = code_links
@@ -129,7 +132,11 @@ class FrontDoor:
         if exchange.body_exceeded:
             raise _too_large(operation.name, self._limits)
         request = exchange.request
+        principal = self._authority.authenticate(request)
         call = Call(operation.decode(request, labels), request_id, request)
+        pending = self._authority.authorise(principal, operation.name, call.params, request)
+        if pending is not None:
+            await pending
         response = operation.encode(await handler(self._lambda_api, call))
         if call.extra_headers is not None:
             response.headers.extend(call.extra_headers)

@@ -67,6 +67,8 @@ async def get_function(api: LambdaApi, call: Call) -> Members:
             "Location": api.code_links.link(version.code.sha256),
         },
     }
+    if found.reserved_concurrency is not None:
+        reply["Concurrency"] = {"ReservedConcurrentExecutions": found.reserved_concurrency}
     if found.tags:
         reply["Tags"] = dict(found.tags)
     return reply

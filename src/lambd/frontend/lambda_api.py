@@ -7,6 +7,7 @@ the handlers (`functions.py`, `invocations.py`, ...) are where these meet the ty
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -50,6 +51,14 @@ class LambdaApi:
     pipeline: InvokePipeline
     code_links: CodeLinks
     runtimes: RuntimeRules
+    # Identifier of a runtime -> ARN of the version that this machine runs; None if it cannot.
+    runtime_version_arn: Callable[[str], Awaitable[str | None]]
+    # Where function URLs are served.
+    port: int
+
+    def function_url(self, url_id: str) -> str:
+        """The URL with this id."""
+        return f"http://{url_id}.lambda-url.{self.scope.region}.localhost:{self.port}/"
 
     def context(self) -> ControlContext:
         """What a control function needs to know of its surroundings, now."""

@@ -4,27 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from lambd.frontend import aliases, functions, invocations, layers
+from lambd.frontend import (
+    aliases,
+    functions,
+    invocations,
+    invoke_config,
+    layers,
+    permissions,
+    scaling,
+)
 from lambd.frontend.lambda_api import Call, LambdaApi, Members
 
 Handler = Callable[[LambdaApi, Call], Awaitable[Members]]
 
 HANDLERS: Mapping[str, Handler] = {
     "AddLayerVersionPermission": layers.add_layer_version_permission,
+    "AddPermission": permissions.add_permission,
     "CreateAlias": aliases.create_alias,
     "CreateFunction": functions.create_function,
     "DeleteAlias": aliases.delete_alias,
     "DeleteFunction": functions.delete_function,
+    "DeleteFunctionConcurrency": scaling.delete_function_concurrency,
+    "DeleteFunctionEventInvokeConfig": invoke_config.delete_function_event_invoke_config,
     "DeleteLayerVersion": layers.delete_layer_version,
+    "DeleteResourcePolicy": permissions.delete_resource_policy,
+    "GetAccountSettings": scaling.get_account_settings,
     "GetAlias": aliases.get_alias,
     "GetFunction": functions.get_function,
+    "GetFunctionConcurrency": scaling.get_function_concurrency,
     "GetFunctionConfiguration": functions.get_function_configuration,
+    "GetFunctionEventInvokeConfig": invoke_config.get_function_event_invoke_config,
+    "GetFunctionRecursionConfig": scaling.get_function_recursion_config,
     "GetLayerVersion": layers.get_layer_version,
     "GetLayerVersionByArn": layers.get_layer_version_by_arn,
     "GetLayerVersionPolicy": layers.get_layer_version_policy,
+    "GetPolicy": permissions.get_policy,
+    "GetResourcePolicy": permissions.get_resource_policy,
+    "GetRuntimeManagementConfig": scaling.get_runtime_management_config,
     "Invoke": invocations.invoke,
     "InvokeAsync": invocations.invoke_async,
     "ListAliases": aliases.list_aliases,
+    "ListFunctionEventInvokeConfigs": invoke_config.list_function_event_invoke_configs,
     "ListFunctions": functions.list_functions,
     "ListLayerVersions": layers.list_layer_versions,
     "ListLayers": layers.list_layers,
@@ -32,10 +52,17 @@ HANDLERS: Mapping[str, Handler] = {
     "ListVersionsByFunction": functions.list_versions_by_function,
     "PublishLayerVersion": layers.publish_layer_version,
     "PublishVersion": functions.publish_version,
+    "PutFunctionConcurrency": scaling.put_function_concurrency,
+    "PutFunctionEventInvokeConfig": invoke_config.put_function_event_invoke_config,
+    "PutFunctionRecursionConfig": scaling.put_function_recursion_config,
+    "PutResourcePolicy": permissions.put_resource_policy,
+    "PutRuntimeManagementConfig": scaling.put_runtime_management_config,
     "RemoveLayerVersionPermission": layers.remove_layer_version_permission,
+    "RemovePermission": permissions.remove_permission,
     "TagResource": functions.tag_resource,
     "UntagResource": functions.untag_resource,
     "UpdateAlias": aliases.update_alias,
     "UpdateFunctionCode": functions.update_function_code,
     "UpdateFunctionConfiguration": functions.update_function_configuration,
+    "UpdateFunctionEventInvokeConfig": invoke_config.update_function_event_invoke_config,
 }

@@ -1,6 +1,6 @@
 """One invocation, from request to result; the file to read first.
 
-resolve -> state -> size -> JSON -> (dry run | event) -> acquire -> run
+resolve -> state -> size -> JSON -> (dry run | event) -> recursion -> lease -> environment -> run
 """
 
 from __future__ import annotations
@@ -9,32 +9,27 @@ import asyncio
 import json
 import os
 import time
-from dataclasses import replace
-
-import structlog
+from functools import partial
 
 from lambd.environments.environment import Invocation
 from lambd.environments.pool import Pool
+from lambd.invoke.admission import Admission, Lease
+from lambd.invoke.events import EventRunner
+from lambd.invoke.recursion import advance_lineage
 from lambd.invoke.resolve import VersionCache, serving_deployment
+from lambd.invoke.settings import SettingsCache
 from lambd.model.arns import Scope
 from lambd.model.errors import (
     InvalidRequestContentError,
-    PlatformError,
     RequestTooLargeError,
-    UnavailableError,
 )
-from lambd.model.functions import FunctionVersion
+from lambd.model.functions import Deployment, FunctionVersion
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
 from lambd.model.limits import Limits
-
-_log = structlog.get_logger(__name__)
+from lambd.model.settings import FunctionSettings, RecursiveLoop
 
 # How long a request may wait for an environment: sandbox start and init phase included.
 ACQUIRE_TIMEOUT_S = 120.0
-# Delays before the attempts of an asynchronous invocation, seconds (invoke.md section 3).
-_EVENT_ATTEMPT_DELAYS_S = (0.0, 60.0, 120.0)
-# Asynchronous invocations held in memory.
-_MAX_EVENTS = 10_000
 
 
 class InvokePipeline:
@@ -44,24 +39,39 @@ class InvokePipeline:
         self,
         *,
         versions: VersionCache,
+        settings: SettingsCache,
+        admission: Admission,
         pool: Pool,
         scope: Scope,
         limits: Limits,
         tasks: asyncio.TaskGroup,
+        event_retry_delays_s: tuple[float, ...],
     ) -> None:
         self._versions = versions
+        self._settings = settings
+        self._admission = admission
         self._pool = pool
         self._scope = scope
         self._limits = limits
-        self._tasks = tasks
-        self._events = 0
+        self._events = EventRunner(
+            invoke=self.invoke,
+            settings=settings,
+            scope=scope,
+            tasks=tasks,
+            retry_delays_s=event_retry_delays_s,
+        )
+
+    def close(self) -> None:
+        """Give up the asynchronous invocations that wait for another attempt."""
+        self._events.close()
 
     async def invoke(self, request: InvocationRequest) -> InvocationResult | None:
         """Run a function; None for the types that have no result (DryRun, Event).
 
         Raises:
             NotFoundError, ConflictError, RequestTooLargeError, InvalidRequestContentError,
-            ThrottledError, SandboxError, UnavailableError: see their classes.
+            RecursiveInvocationError, ThrottledError, SandboxError, UnavailableError: see their
+                classes.
         """
         version = self._versions.get_nowait(request.function_name, request.qualifier)
         if version is None:
@@ -71,20 +81,47 @@ class InvokePipeline:
         if request.invocation_type is InvocationType.DRY_RUN:
             return None
         if request.invocation_type is InvocationType.EVENT:
-            self._accept_event(request)
+            self._events.accept(request)
             return None
-        environment = self._pool.acquire_nowait((version.name, version.version, serving.id))
-        if environment is None:
-            environment = await self._pool.acquire(version, serving, ACQUIRE_TIMEOUT_S)
+        settings = self._settings.get_nowait(version.name)
+        if settings is None:
+            settings = await self._settings.get(version.name)
+        invocation = self._invocation(request, version, settings)
+        lease = self._admission.acquire(version.name, settings.reserved_concurrency)
         # Shielded: a caller that goes away does not stop the function.
-        return await asyncio.shield(environment.invoke(self._invocation(request, version)))
+        return await asyncio.shield(await self._start(version, serving, invocation, lease))
 
-    def _invocation(self, request: InvocationRequest, version: FunctionVersion) -> Invocation:
+    async def _start(
+        self, version: FunctionVersion, serving: Deployment, invocation: Invocation, lease: Lease
+    ) -> asyncio.Future[InvocationResult]:
+        """Give an invocation an environment; its lease ends with it, however that is."""
+        try:
+            environment = self._pool.acquire_nowait((version.name, version.version, serving.id))
+            if environment is None:
+                environment = await self._pool.acquire(version, serving, ACQUIRE_TIMEOUT_S)
+            running = environment.invoke(invocation)
+        except BaseException:
+            self._admission.release(lease)
+            raise
+        running.add_done_callback(partial(self._ended, lease))
+        return running
+
+    def _ended(self, lease: Lease, running: asyncio.Future[InvocationResult]) -> None:
+        del running
+        self._admission.release(lease)
+
+    def _invocation(
+        self, request: InvocationRequest, version: FunctionVersion, settings: FunctionSettings
+    ) -> Invocation:
         return Invocation(
             request_id=request.request_id,
             payload=request.payload or b"{}",
             invoked_function_arn=self._scope.function_arn(version.name, request.qualifier),
-            trace_id=request.trace_header or _new_trace_header(),
+            trace_id=advance_lineage(
+                request.trace_header or _new_trace_header(),
+                self._scope.function_arn(version.name),
+                terminate=settings.recursive_loop is RecursiveLoop.TERMINATE,
+            ),
             client_context=request.client_context,
             wants_log_tail=request.wants_log_tail,
         )
@@ -105,40 +142,6 @@ class InvokePipeline:
                     "Could not parse request body into json: "
                     f"Could not parse payload into json: {error}"
                 ) from None
-
-    # -- asynchronous invocations, in memory
-
-    def _accept_event(self, request: InvocationRequest) -> None:
-        if self._events >= _MAX_EVENTS:
-            raise UnavailableError("Too many asynchronous invocations are waiting")
-        self._events += 1
-        event = replace(
-            request,
-            invocation_type=InvocationType.REQUEST_RESPONSE,
-            client_context=None,
-            wants_log_tail=False,
-        )
-        self._tasks.create_task(self._run_event(event))
-
-    async def _run_event(self, request: InvocationRequest) -> None:
-        """Attempt an asynchronous invocation up to three times, as AWS does by default."""
-        try:
-            for delay_s in _EVENT_ATTEMPT_DELAYS_S:
-                await asyncio.sleep(delay_s)
-                try:
-                    result = await self.invoke(request)
-                except PlatformError as error:
-                    _log.warning(
-                        "event_attempt_failed",
-                        function=request.function_name,
-                        request_id=request.request_id,
-                        error=error.message,
-                    )
-                    continue
-                if result is not None and result.function_error is None:
-                    return
-        finally:
-            self._events -= 1
 
 
 def _new_trace_header() -> str:

@@ -48,7 +48,14 @@ class LayerChanged:
     name: str
 
 
-Change = FunctionChanged | LayerChanged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationsChanged:
+    """Some function's reserved concurrency changed; all functions together have `total`."""
+
+    total: int
+
+
+Change = FunctionChanged | LayerChanged | ReservationsChanged
 Subscriber = Callable[[Change], None]
 
 

@@ -1,0 +1,146 @@
+"""Function URLs. Source: api.md sections 3.4 and 10.
+
+A function and each of its aliases can have one. What nothing serves yet is refused: streamed
+responses, and callers that have to prove who they are.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+
+from lambd.control.context import ControlContext
+from lambd.control.versions import page_size
+from lambd.model.arns import LATEST, FunctionReference
+from lambd.model.errors import ConflictError, InvalidParameterError, NotFoundError
+from lambd.model.settings import Cors, FunctionUrl, InvokeMode, UrlAuthType
+from lambd.store import function_urls as rows
+from lambd.store.aliases import find_version
+from lambd.store.database import Connection
+from lambd.store.paging import Page
+
+_NO_FUNCTION = "Function does not exist"
+_NO_RESOURCE = "The resource you requested does not exist."
+_ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+_ID_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionUrlChanges:
+    """The members of Create or Update that a caller sent; None is absent."""
+
+    function: FunctionReference
+    auth_type: UrlAuthType | None = None
+    invoke_mode: InvokeMode | None = None
+    cors: Cors | None = None
+
+
+def create_function_url(
+    connection: Connection, context: ControlContext, changes: FunctionUrlChanges
+) -> FunctionUrl:
+    """Give a function or an alias a URL; its id is new each time.
+
+    Raises:
+        NotFoundError: there is no such function or alias.
+        ConflictError: it has a URL.
+        InvalidParameterError: it asks for what is not built.
+    """
+    name, qualifier = changes.function.name, changes.function.qualifier
+    scope = qualifier or LATEST
+    if find_version(connection, name, scope) is None:
+        raise NotFoundError(_NO_FUNCTION)
+    if rows.get_url(connection, name, scope) is not None:
+        raise ConflictError(
+            "Failed to create function url config for [functionArn = "
+            f"{context.scope.function_arn(name, qualifier)}]. Error message:  FunctionUrlConfig "
+            "exists for this Lambda function"
+        )
+    _refuse_unsupported(changes)
+    url = FunctionUrl(
+        id="".join(secrets.choice(_ID_CHARACTERS) for _ in range(_ID_LENGTH)),
+        function_name=name,
+        qualifier=scope,
+        auth_type=changes.auth_type or UrlAuthType.NONE,
+        invoke_mode=changes.invoke_mode,
+        cors=changes.cors,
+        created_at=context.now,
+        last_modified=context.now,
+    )
+    rows.insert_url(connection, url)
+    return url
+
+
+def get_function_url(
+    connection: Connection, context: ControlContext, reference: FunctionReference
+) -> FunctionUrl:
+    """The URL of a function or an alias.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    del context
+    url = rows.get_url(connection, reference.name, reference.qualifier or LATEST)
+    if url is None:
+        raise NotFoundError(_NO_RESOURCE)
+    return url
+
+
+def list_function_urls(
+    connection: Connection,
+    context: ControlContext,
+    name: str,
+    *,
+    marker: str | None = None,
+    max_items: int | None = None,
+) -> Page[FunctionUrl]:
+    """A page of the URLs of a function and its aliases.
+
+    Raises:
+        NotFoundError: there is no such function.
+        InvalidParameterError: the marker is none of ours.
+    """
+    if find_version(connection, name, None) is None:
+        raise NotFoundError(_NO_FUNCTION)
+    return rows.list_urls(connection, name, marker=marker, limit=page_size(context, max_items))
+
+
+def update_function_url(
+    connection: Connection, context: ControlContext, changes: FunctionUrlChanges
+) -> FunctionUrl:
+    """Change the members that were sent; `Cors` is replaced whole.
+
+    Raises:
+        NotFoundError: there is no such function, alias or URL.
+        InvalidParameterError: it asks for what is not built.
+    """
+    url = get_function_url(connection, context, changes.function)
+    _refuse_unsupported(changes)
+    changed = replace(
+        url,
+        auth_type=changes.auth_type or url.auth_type,
+        invoke_mode=changes.invoke_mode or url.invoke_mode,
+        cors=url.cors if changes.cors is None else changes.cors,
+        last_modified=context.now,
+    )
+    rows.replace_url(connection, changed)
+    return changed
+
+
+def delete_function_url(
+    connection: Connection, context: ControlContext, reference: FunctionReference
+) -> None:
+    """Remove the URL of a function or an alias.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    del context
+    if not rows.delete_url(connection, reference.name, reference.qualifier or LATEST):
+        raise NotFoundError(_NO_RESOURCE)
+
+
+def _refuse_unsupported(changes: FunctionUrlChanges) -> None:
+    if changes.auth_type is UrlAuthType.AWS_IAM:
+        raise InvalidParameterError("AuthType AWS_IAM is not supported by lambd yet")
+    if changes.invoke_mode is InvokeMode.RESPONSE_STREAM:
+        raise InvalidParameterError("InvokeMode RESPONSE_STREAM is not supported by lambd yet")

@@ -1,0 +1,206 @@
+"""Event-invoke configs: retries, age and destinations of asynchronous invocations.
+
+Source: api.md sections 3.4 and 11. Destinations are functions of this platform; the other kinds
+are refused until something delivers to them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from lambd.control.context import ControlContext
+from lambd.control.versions import page_size
+from lambd.model.arns import LATEST, FunctionReference, parse_function_reference
+from lambd.model.errors import InvalidParameterError, NotFoundError
+from lambd.model.settings import EventInvokeConfig, StoredEventInvokeConfig
+from lambd.store import event_invoke as rows
+from lambd.store.aliases import find_version
+from lambd.store.database import Connection
+from lambd.store.paging import Page
+
+_NO_FUNCTION = "The function doesn't exist."
+_SERVICE = re.compile(r"arn:[^:]*:([^:]*):")
+_OTHER_SERVICES = frozenset({"sqs", "sns", "events", "s3", "kafka"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventInvokeChanges:
+    """The members of Put or Update that a caller sent; None is absent, "" clears a destination."""
+
+    function: FunctionReference
+    maximum_retry_attempts: int | None = None
+    maximum_event_age_s: int | None = None
+    has_destinations: bool = False
+    on_success: str | None = None
+    on_failure: str | None = None
+
+
+def put_event_invoke_config(
+    connection: Connection, context: ControlContext, changes: EventInvokeChanges
+) -> StoredEventInvokeConfig:
+    """Set the config of a scope, in place of the one that may be there.
+
+    Raises:
+        InvalidParameterError: nothing was sent, or a destination cannot be one.
+        NotFoundError: there is no such function, version or alias.
+    """
+    _require_something(changes)
+    name, scope = changes.function.name, changes.function.qualifier or LATEST
+    if find_version(connection, name, scope) is None:
+        raise NotFoundError(_NO_FUNCTION)
+    _check_destinations(connection, context, changes)
+    config = EventInvokeConfig(
+        maximum_retry_attempts=changes.maximum_retry_attempts,
+        maximum_event_age_s=changes.maximum_event_age_s,
+        on_success=changes.on_success or None,
+        on_failure=changes.on_failure or None,
+    )
+    return _store(connection, context, name, scope, config)
+
+
+def update_event_invoke_config(
+    connection: Connection, context: ControlContext, changes: EventInvokeChanges
+) -> StoredEventInvokeConfig:
+    """Change the members that were sent.
+
+    Raises:
+        InvalidParameterError: nothing was sent, or a destination cannot be one.
+        NotFoundError: the scope has no config.
+    """
+    _require_something(changes)
+    current = get_event_invoke_config(connection, context, changes.function).config
+    _check_destinations(connection, context, changes)
+    config = replace(
+        current,
+        **{
+            member: value
+            for member in ("maximum_retry_attempts", "maximum_event_age_s")
+            if (value := getattr(changes, member)) is not None
+        },
+        **{
+            member: value or None
+            for member in ("on_success", "on_failure")
+            if (value := getattr(changes, member)) is not None
+        },
+    )
+    scope = changes.function.qualifier or LATEST
+    return _store(connection, context, changes.function.name, scope, config)
+
+
+def get_event_invoke_config(
+    connection: Connection, context: ControlContext, reference: FunctionReference
+) -> StoredEventInvokeConfig:
+    """The config of a scope.
+
+    Raises:
+        NotFoundError: there is none, or no such scope.
+    """
+    scope = reference.qualifier or LATEST
+    found = rows.get_config(connection, reference.name, scope)
+    if found is None:
+        raise _missing(context, reference)
+    return found
+
+
+def list_event_invoke_configs(
+    connection: Connection,
+    context: ControlContext,
+    name: str,
+    *,
+    marker: str | None = None,
+    max_items: int | None = None,
+) -> Page[StoredEventInvokeConfig]:
+    """A page of a function's configs, by qualifier.
+
+    Raises:
+        NotFoundError: there is no such function.
+        InvalidParameterError: the marker is none of ours.
+    """
+    if find_version(connection, name, None) is None:
+        raise NotFoundError(_NO_FUNCTION)
+    return rows.list_configs(connection, name, marker=marker, limit=page_size(context, max_items))
+
+
+def delete_event_invoke_config(
+    connection: Connection, context: ControlContext, reference: FunctionReference
+) -> None:
+    """Remove the config of a scope.
+
+    Raises:
+        NotFoundError: there is none, or no such scope.
+    """
+    if not rows.delete_config(connection, reference.name, reference.qualifier or LATEST):
+        raise _missing(context, reference)
+
+
+def _require_something(changes: EventInvokeChanges) -> None:
+    if (
+        changes.maximum_retry_attempts is None
+        and changes.maximum_event_age_s is None
+        and not changes.has_destinations
+    ):
+        raise InvalidParameterError(
+            "You must specify at least one of error handling or destination setting."
+        )
+
+
+def _missing(context: ControlContext, reference: FunctionReference) -> NotFoundError:
+    arn = context.scope.function_arn(reference.name, reference.qualifier or LATEST)
+    return NotFoundError(f"The function {arn} doesn't have an EventInvokeConfig")
+
+
+def _store(
+    connection: Connection,
+    context: ControlContext,
+    name: str,
+    scope: str,
+    config: EventInvokeConfig,
+) -> StoredEventInvokeConfig:
+    stored = StoredEventInvokeConfig(
+        function_name=name, qualifier=scope, config=config, last_modified=context.now
+    )
+    rows.put_config(connection, stored)
+    return stored
+
+
+def _check_destinations(
+    connection: Connection, context: ControlContext, changes: EventInvokeChanges
+) -> None:
+    for arn in (changes.on_failure, changes.on_success):
+        if not arn:
+            continue
+        service = arn.split(":", 1)[0] if arn.startswith("kafka:") else _service(arn)
+        if service in _OTHER_SERVICES:
+            raise InvalidParameterError(
+                f"DestinationConfig: {service} destinations are not supported by lambd yet"
+            )
+        if service != "lambda":
+            raise InvalidParameterError(
+                "The provided destination config DestinationConfig("
+                f"onSuccess={_printed('OnSuccess', changes.on_success)}, "
+                f"onFailure={_printed('OnFailure', changes.on_failure)}) is invalid."
+            )
+        _check_function(connection, context, arn, changes.function.name)
+
+
+def _check_function(
+    connection: Connection, context: ControlContext, arn: str, own_name: str
+) -> None:
+    try:
+        target = parse_function_reference(arn, context.scope)
+    except (InvalidParameterError, NotFoundError):
+        target = None
+    if target is None or find_version(connection, target.name, target.qualifier) is None:
+        raise InvalidParameterError(f"The destination ARN {arn} is invalid.")
+    if target.name == own_name:
+        raise InvalidParameterError("You can't specify the function as a destination for itself.")
+
+
+def _service(arn: str) -> str | None:
+    match = _SERVICE.match(arn)
+    return None if match is None else match[1]
+
+
+def _printed(kind: str, arn: str | None) -> str:
+    return f"{kind}(destination={arn})" if arn else "null"
