@@ -26,10 +26,11 @@ def archive(**files: bytes) -> bytes:
 
 
 def test_tells_what_would_be_stored() -> None:
-    """Hash and size are those of the bytes as uploaded; CodeSha256 is base64 of the hash."""
+    """Hash and size of the bytes as uploaded, and the size of what is in them."""
     data = archive(handler=b"x")
     code = check_archive(data, Limits())
     assert code.size_bytes == len(data)
+    assert code.unpacked_bytes == 1
     assert code.sha256 == hashlib.sha256(data).hexdigest()
     assert base64.b64decode(code_sha256_text(code)) == hashlib.sha256(data).digest()
 
