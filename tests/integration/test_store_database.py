@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from lambd.model.errors import UnavailableError
 from lambd.store.database import (
     Change,
+    Change,
     Connection,
     Database,
     FunctionChanged,
@@ -124,7 +125,12 @@ async def test_readers_do_not_wait_for_the_writer(database: Database) -> None:
 async def test_notices_come_once_after_the_commit_on_the_loop(database: Database) -> None:
     """Subscribers hear of a change before its author goes on, on the loop's own thread."""
     heard: list[tuple[str, int]] = []
-    database.subscribe(lambda change: heard.append((change.name, threading.get_ident())))
+
+    def hear(change: Change) -> None:
+        assert isinstance(change, FunctionChanged)
+        heard.append((change.name, threading.get_ident()))
+
+    database.subscribe(hear)
 
     def change(connection: Connection) -> None:
         put(connection, "f", 1)

@@ -79,6 +79,7 @@ def test_every_type_is_read_from_variables() -> None:
             "LAMBD_HOST_MEMORY_MIB": "2048",
             "LAMBD_S3_ENDPOINT_URL": "http://127.0.0.1:9000",
             "LAMBD_FUNCTION_ENDPOINT_URL": "",
+            "LAMBD_EVENT_RETRY_DELAYS_S": "0, 0.5",
         }
     )
     assert Settings(
@@ -88,6 +89,7 @@ def test_every_type_is_read_from_variables() -> None:
         host_memory_mib=2048,
         s3_endpoint_url="http://127.0.0.1:9000",
         function_endpoint_url="",
+        event_retry_delays_s=(0.0, 0.5),
     ) == (settings)
 
 
@@ -116,6 +118,15 @@ def test_other_variables_are_left_alone() -> None:
 @pytest.mark.parametrize(
     ("text", "key", "problem"),
     [
+        *(
+            pytest.param(
+                f"event_retry_delays_s = {text}",
+                "event_retry_delays_s",
+                f"must be a list of numbers of at least 0, not {value}",
+                id=f"delays {text}",
+            )
+            for text, value in (("[]", "[]"), ("[-1]", "[-1]"), ("[true]", "[True]"), ("7", "7"))
+        ),
         pytest.param("prt = 1", "prt", "unknown setting (did you mean port?)", id="unknown"),
         pytest.param('port = "1x"', "port", "must be a whole number, not '1x'", id="not a number"),
         pytest.param("port = true", "port", "must be a whole number", id="bool is no number"),

@@ -54,6 +54,7 @@ class EventRunner:
         scope: Scope,
         tasks: asyncio.TaskGroup,
         retry_delays_s: tuple[float, ...],
+        first_backoff_s: float = _FIRST_BACKOFF_S,
     ) -> None:
         self._invoke = invoke
         self._settings = settings
@@ -61,6 +62,7 @@ class EventRunner:
         self._tasks = tasks
         # Before the second attempt, the third, and so on; the last one stays.
         self._retry_delays_s = retry_delays_s
+        self._first_backoff_s = first_backoff_s
         self._events: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
@@ -100,7 +102,7 @@ class EventRunner:
     async def _attempt(self, event: InvocationRequest) -> tuple[EventOutcome, EventInvokeConfig]:
         accepted = time.monotonic()
         attempts = 0
-        backoff_s = _FIRST_BACKOFF_S
+        backoff_s = self._first_backoff_s
         result: InvocationResult | None = None
         while True:
             settings = await self._settings.get(event.function_name)
