@@ -19,7 +19,6 @@ from sqlalchemy.exc import OperationalError
 from lambd.model.errors import UnavailableError
 from lambd.store.database import (
     Change,
-    Change,
     Connection,
     Database,
     FunctionChanged,
