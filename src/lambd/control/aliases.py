@@ -202,6 +202,7 @@ def _check_routing(
             "in routing configuration."
         )
     additional = _require_target(connection, context, alias.function_name, version)
+    # AWS also wants one dead-letter queue for both; functions have none here yet.
     if additional.config.role != main.config.role:
         # As users report it from AWS.
         raise InvalidParameterError(
