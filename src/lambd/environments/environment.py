@@ -26,7 +26,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
@@ -38,9 +38,9 @@ from lambd.environments.function_log import FunctionLog
 from lambd.http.server import HttpServer
 from lambd.model.errors import RUNTIME_INVALID_ENTRYPOINT, SANDBOX_TIMED_OUT, SandboxError
 from lambd.model.functions import FunctionVersion
-from lambd.model.invocations import InvocationResult
+from lambd.model.invocations import Invocation, InvocationResult
 from lambd.model.limits import INIT_TIMEOUT_S
-from lambd.runtimeapi.session import InvocationEvent, RuntimeOutcome, RuntimeSession
+from lambd.runtimeapi.session import RuntimeOutcome, RuntimeSession
 from lambd.sandbox.driver import Sandbox
 from lambd.telemetry.lines import Outcome, Report
 
@@ -76,16 +76,7 @@ class Launch:
     cwd: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
-    """What an environment needs to run one invocation."""
-
-    request_id: str
-    payload: bytes
-    invoked_function_arn: str
-    trace_id: str
-    client_context: str | None = None
-    wants_log_tail: bool = False
+ResultCallback = Callable[[InvocationResult], None]
 
 
 class EnvironmentOwner(Protocol):
@@ -104,11 +95,11 @@ class _Running:
 
     invocation: Invocation
     started: float
-    result: asyncio.Future[InvocationResult]
+    # Called once with the result; None afterwards.
+    done: ResultCallback | None
     timer: asyncio.TimerHandle
     failure: Failure | None = None
     outcome: RuntimeOutcome | None = None
-    # Whether the caller hung up or has been answered is the future's business.
     init_ms: float | None = None
 
 
@@ -193,8 +184,12 @@ class ExecutionEnvironment:
             )
             self._reset()
 
-    def invoke(self, invocation: Invocation) -> asyncio.Future[InvocationResult]:
-        """Run one invocation; `is_usable` has been checked in the same loop step."""
+    def invoke(self, invocation: Invocation, done: ResultCallback) -> None:
+        """Run one invocation; `is_usable` has been checked in the same loop step.
+
+        Args:
+            done: called once, later, with the result; it must not raise.
+        """
         if self.is_frozen:
             self._sandbox.thaw()
             self.is_frozen = False
@@ -202,7 +197,7 @@ class ExecutionEnvironment:
         running = _Running(
             invocation=invocation,
             started=time.monotonic(),
-            result=self._loop.create_future(),
+            done=done,
             timer=self._loop.call_later(timeout_s, self._invocation_timed_out),
             init_ms=self._unreported_init_ms,
         )
@@ -214,7 +209,6 @@ class ExecutionEnvironment:
         else:
             self._phase = Phase.INVOKE_INIT
             self._start_runtime()
-        return running.result
 
     def freeze(self) -> None:
         """Stop the idle environment's processes until the next invocation."""
@@ -266,27 +260,18 @@ class ExecutionEnvironment:
     # -- the invocation under way
 
     def _deliver(self, running: _Running) -> None:
-        invocation = running.invocation
         remaining_s = running.started + self.config.timeout_s - time.monotonic()
         self._phase = Phase.BUSY
-        self.session.deliver(
-            InvocationEvent(
-                request_id=invocation.request_id,
-                payload=invocation.payload,
-                deadline_ms=int((time.time() + remaining_s) * 1000),
-                invoked_function_arn=invocation.invoked_function_arn,
-                trace_id=invocation.trace_id,
-                client_context=invocation.client_context,
-            )
-        )
+        self.session.deliver(running.invocation, int((time.time() + remaining_s) * 1000))
 
     def _answer(self, running: _Running) -> None:
         """Give the caller its result, unless it has it."""
-        if running.result.done():
+        done, running.done = running.done, None
+        if done is None:
             return
         tail = self._log.tail() if running.invocation.wants_log_tail else None
         ended = running.failure or running.outcome or RuntimeOutcome(payload=b"")
-        running.result.set_result(
+        done(
             InvocationResult(
                 payload=ended.payload,
                 executed_version=self.version.version,

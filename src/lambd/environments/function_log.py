@@ -23,6 +23,7 @@ from lambd.telemetry.log_frames import LogParser
 _READ_BYTES = 64 * 1024
 # Reads of one drain: a process that writes without end must not hold the event loop.
 _DRAIN_READS = 64
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LogSink(Protocol):
@@ -87,25 +88,25 @@ class FunctionLog:
             runtime_version=self._runtime_version,
             runtime_version_arn=self._runtime_version_arn,
         )
-        self._write(lines.init_start(event, self._settings, _now()))
+        self._write(lines.init_start(event, self._settings, self._now()))
 
     def init_report(self, duration_ms: float, *, status: str, error_type: str | None) -> None:
         """INIT_REPORT, for an init phase that failed."""
         self.drain()
         event = InitReport(duration_ms=duration_ms, outcome=Outcome(status), error_type=error_type)
-        self._write(lines.init_report(event, self._settings, _now()))
+        self._write(lines.init_report(event, self._settings, self._now()))
 
     def start(self, request_id: str, *, keep_tail: bool) -> None:
         """START of an invocation; with `keep_tail` its last lines are kept for the caller."""
         if keep_tail:
             self._tail = deque()
             self._tail_chars = 0
-        self._write(lines.start(request_id, self._version.version, self._settings, _now()))
+        self._write(lines.start(request_id, self._version.version, self._settings, self._now()))
 
     def end_and_report(self, report: Report) -> None:
         """END and REPORT, behind everything that the function wrote."""
         self.drain()
-        now = _now()
+        now = self._now()
         now_ms = _now_ms()
         texts = (
             lines.end(report, self._settings, now),
@@ -136,6 +137,12 @@ class FunctionLog:
         self._append([(record.timestamp_ms, record.message) for record in records])
         return True
 
+    def _now(self) -> datetime:
+        """What JSON lines show; text lines show no time."""
+        if not self._settings.is_json:
+            return _NO_TIME
+        return datetime.now(UTC)  # noqa: TID251 - an edge
+
     def _stop_reading(self) -> None:
         self._open = False
         self._loop.remove_reader(self._log_fd)
@@ -159,7 +166,3 @@ class FunctionLog:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 - an edge

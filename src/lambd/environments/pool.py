@@ -47,6 +47,25 @@ class EnvironmentStarter(Protocol):
         """Start a sandbox for a version and return its environment, not yet initialised."""
 
 
+AcquiredCallback = Callable[["ExecutionEnvironment | PlatformError"], None]
+
+
+class _Waiter:
+    """A request that waits for an environment."""
+
+    __slots__ = ("_acquired", "timer")
+
+    def __init__(self, acquired: AcquiredCallback) -> None:
+        self._acquired = acquired
+        self.timer: asyncio.TimerHandle | None = None
+
+    def finish(self, outcome: ExecutionEnvironment | PlatformError) -> None:
+        """Tell the request; the waiter has left its queue."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self._acquired(outcome)
+
+
 class _Deployment:
     """The environments of one pool key. `starting` counts those not yet available."""
 
@@ -58,7 +77,7 @@ class _Deployment:
         self.environments: set[ExecutionEnvironment] = set()
         # Used from the right: the most recently used environment is the warmest.
         self.idle: deque[ExecutionEnvironment] = deque()
-        self.waiters: deque[asyncio.Future[ExecutionEnvironment]] = deque()
+        self.waiters: deque[_Waiter] = deque()
         self.starting = 0
         self.retired = False
 
@@ -114,38 +133,47 @@ class Pool:
             self._discard(environment)
         return None
 
-    async def acquire(
-        self, version: FunctionVersion, serving: Deployment, timeout_s: float
-    ) -> ExecutionEnvironment:
-        """An environment ready for an invocation, started if need be.
+    def acquire(
+        self,
+        version: FunctionVersion,
+        serving: Deployment,
+        timeout_s: float,
+        acquired: AcquiredCallback,
+    ) -> None:
+        """Call back with an environment ready for an invocation, one started if need be.
 
-        Raises:
-            ThrottledError: the host has no room for another environment.
-            SandboxError: an environment could not be started.
-            UnavailableError: the platform is shutting down.
+        Args:
+            version: what to run.
+            serving: its deployment.
+            timeout_s: how long to wait at most.
+            acquired: called once, perhaps before this returns, with the environment, which it
+                must use at once, or with the reason why there is none: ThrottledError (the host
+                has no room, or nothing became free in time), SandboxError (it could not be
+                started), UnavailableError (the platform is shutting down).
         """
         if not self._accepting:
-            raise UnavailableError("The platform is shutting down")
+            acquired(UnavailableError("The platform is shutting down"))
+            return
         deployment = self._deployment(version, serving)
         environment = self.acquire_nowait((version.name, version.version, serving.id))
         if environment is not None:
-            return environment
+            acquired(environment)
+            return
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[ExecutionEnvironment] = loop.create_future()
+        waiter = _Waiter(acquired)
         if deployment.lacks(len(deployment.waiters) + 1):
-            self._start_for_waiter(deployment)
+            try:
+                self._start_for_waiter(deployment)
+            except ThrottledError as error:
+                self._drop_if_empty((version.name, version.version, serving.id), deployment)
+                acquired(error)
+                return
+            waiter.timer = loop.call_later(timeout_s, self._give_up, deployment, waiter)
         else:
-            loop.call_later(_GRACE_S, self._start_if_waiting, deployment, waiter)
+            waiter.timer = loop.call_later(
+                _GRACE_S, self._start_if_waiting, deployment, waiter, timeout_s
+            )
         deployment.waiters.append(waiter)
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await asyncio.shield(waiter)
-        except TimeoutError:
-            self._stop_waiting(deployment, waiter)
-            raise ThrottledError(CONCURRENT_INVOCATION_LIMIT_EXCEEDED) from None
-        except asyncio.CancelledError:
-            self._stop_waiting(deployment, waiter)
-            raise
 
     def environment_available(self, environment: ExecutionEnvironment) -> None:
         """Take back an environment that finished an invocation, its init or a reset."""
@@ -230,19 +258,21 @@ class Pool:
         deployment.starting += 1
         self._tasks.create_task(self._start(deployment))
 
-    def _start_if_waiting(
-        self, deployment: _Deployment, waiter: asyncio.Future[ExecutionEnvironment]
-    ) -> None:
+    def _start_if_waiting(self, deployment: _Deployment, waiter: _Waiter, timeout_s: float) -> None:
         """Start an environment after all for a request that counted on another one."""
-        if waiter not in deployment.waiters:
-            return
+        loop = asyncio.get_running_loop()
+        waiter.timer = loop.call_later(timeout_s, self._give_up, deployment, waiter)
         if deployment.count_starting() >= len(deployment.waiters):
             return
         try:
             self._start_for_waiter(deployment)
         except ThrottledError as error:
             deployment.waiters.remove(waiter)
-            waiter.set_exception(error)
+            waiter.finish(error)
+
+    def _give_up(self, deployment: _Deployment, waiter: _Waiter) -> None:
+        deployment.waiters.remove(waiter)
+        waiter.finish(ThrottledError(CONCURRENT_INVOCATION_LIMIT_EXCEEDED))
 
     def _make_room(self, memory_mib: int) -> None:
         """Evict idle environments, the longest idle first, until another one fits.
@@ -298,33 +328,15 @@ class Pool:
 
     def _serve_waiters(self, deployment: _Deployment) -> None:
         while deployment.waiters and deployment.idle:
-            waiter = deployment.waiters.popleft()
-            if waiter.done():
-                continue
             environment = deployment.idle.pop()
             if environment.is_usable:
-                waiter.set_result(environment)
+                deployment.waiters.popleft().finish(environment)
             else:
-                deployment.waiters.appendleft(waiter)
                 self._discard(environment)
 
     def _fail_waiter(self, deployment: _Deployment, error: PlatformError) -> None:
-        while deployment.waiters:
-            waiter = deployment.waiters.popleft()
-            if not waiter.done():
-                waiter.set_exception(error)
-                return
-
-    def _stop_waiting(
-        self, deployment: _Deployment, waiter: asyncio.Future[ExecutionEnvironment]
-    ) -> None:
-        """Forget a request that gave up, and take back the environment it was just handed."""
-        if waiter in deployment.waiters:
-            deployment.waiters.remove(waiter)
-        if not waiter.done():
-            waiter.cancel()
-        elif waiter.exception() is None:
-            self.environment_available(waiter.result())
+        if deployment.waiters:
+            deployment.waiters.popleft().finish(error)
 
     # -- ending
 

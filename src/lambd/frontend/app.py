@@ -8,18 +8,19 @@ everything else                    the Lambda API, by method and path
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
 from lambd.frontend.auth import Authority
 from lambd.frontend.code_links import CodeLinks
-from lambd.frontend.lambda_api import Call, LambdaApi
+from lambd.frontend.lambda_api import Call, LambdaApi, Members, Reply
 from lambd.frontend.logs_api import LogsApi
-from lambd.frontend.operations import HANDLERS
+from lambd.frontend.operations import HANDLERS, IMMEDIATE_HANDLERS
 from lambd.http.messages import Request, Response
 from lambd.http.server import Exchange
+from lambd.invoke.ids import new_request_id
 from lambd.model.errors import (
     PlatformError,
     RequestEntityTooLargeError,
@@ -40,6 +41,7 @@ from lambd.wire.service_model import (
 _log = structlog.get_logger(__name__)
 
 _OWN_PAGES = "/_lambd/"
+_CRASHED = "An error occurred and the request cannot be processed."
 _INVOCATIONS = "/invocations"
 # Operations whose request is an event payload, not a document.
 _INVOKE_OPERATIONS = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})
@@ -89,6 +91,9 @@ class FrontDoor:
             return
         match = self._lambda_model.match(request.method, request.path, request.query)
         operation, labels = match if match is not None else (None, {})
+        if operation is not None and operation.name in IMMEDIATE_HANDLERS:
+            self._serve_immediate(exchange, operation, labels)
+            return
         self._tasks.create_task(
             self._serve(exchange, operation, labels, self._call_lambda, self._lambda_model)
         )
@@ -102,26 +107,70 @@ class FrontDoor:
         model: ServiceModel,
     ) -> None:
         """Answer one API request, whatever happens."""
-        request_id = str(uuid.uuid4())
+        request_id = new_request_id()
         try:
             response = await call(_known(operation), labels, exchange, request_id)
-        except PlatformError as error:
-            response = encode_error(error, operation, protocol=model.protocol)
-            if response.status >= 500:
-                _log.error(
-                    "request_failed",
-                    request_id=request_id,
-                    operation=operation.name if operation is not None else None,
-                    error=error.message,
-                )
-        except Exception:  # noqa: BLE001 - a task root: faults of ours are logged and answered
-            _log.exception("request_crashed", request_id=request_id)
-            response = encode_error(
-                UnavailableError("An error occurred and the request cannot be processed."),
-                operation,
-            )
+        except Exception as error:  # noqa: BLE001 - a task root: whatever it is, it is answered
+            response = _error_response(error, operation, request_id, model.protocol)
         response.headers.append(("x-amzn-RequestId", request_id))
         exchange.respond(response)
+
+    def _serve_immediate(
+        self, exchange: Exchange, operation: Operation, labels: dict[str, str]
+    ) -> None:
+        """Answer a request on the warm path: no task unless the store has to be asked first."""
+        request_id = new_request_id()
+        try:
+            call, pending = self._admit(operation, labels, exchange, request_id)
+            reply = partial(self._reply, exchange, operation, call)
+            if pending is None:
+                IMMEDIATE_HANDLERS[operation.name](self._lambda_api, call, reply)
+            else:
+                self._tasks.create_task(self._serve_later(pending, operation, call, reply))
+        except Exception as error:  # noqa: BLE001 - a request root
+            response = _error_response(error, operation, request_id)
+            response.headers.append(("x-amzn-RequestId", request_id))
+            exchange.respond(response)
+
+    async def _serve_later(
+        self, pending: Awaitable[None], operation: Operation, call: Call, reply: Reply
+    ) -> None:
+        try:
+            await pending
+            IMMEDIATE_HANDLERS[operation.name](self._lambda_api, call, reply)
+        except PlatformError as error:
+            reply(error)
+        except Exception:  # noqa: BLE001 - a task root
+            _log.exception("request_crashed", request_id=call.request_id)
+            reply(UnavailableError(_CRASHED))
+
+    def _reply(
+        self,
+        exchange: Exchange,
+        operation: Operation,
+        call: Call,
+        outcome: Members | PlatformError,
+    ) -> None:
+        """Send what a request on the warm path came to."""
+        if isinstance(outcome, PlatformError):
+            response = _error_response(outcome, operation, call.request_id)
+        else:
+            response = operation.encode(outcome)
+            if call.extra_headers is not None:
+                response.headers.extend(call.extra_headers)
+        response.headers.append(("x-amzn-RequestId", call.request_id))
+        exchange.respond(response)
+
+    def _admit(
+        self, operation: Operation, labels: dict[str, str], exchange: Exchange, request_id: str
+    ) -> tuple[Call, Awaitable[None] | None]:
+        """Decode a request and judge its caller; awaitable if the store has to be asked."""
+        if exchange.body_exceeded:
+            raise _too_large(operation.name, self._limits)
+        request = exchange.request
+        principal = self._authority.authenticate(request)
+        call = Call(operation.decode(request, labels), request_id, request)
+        return call, self._authority.authorise(principal, operation.name, call.params, request)
 
     async def _call_lambda(
         self, operation: Operation, labels: dict[str, str], exchange: Exchange, request_id: str
@@ -129,12 +178,7 @@ class FrontDoor:
         handler = HANDLERS.get(operation.name)
         if handler is None:
             raise UnimplementedOperationError
-        if exchange.body_exceeded:
-            raise _too_large(operation.name, self._limits)
-        request = exchange.request
-        principal = self._authority.authenticate(request)
-        call = Call(operation.decode(request, labels), request_id, request)
-        pending = self._authority.authorise(principal, operation.name, call.params, request)
+        call, pending = self._admit(operation, labels, exchange, request_id)
         if pending is not None:
             await pending
         response = operation.encode(await handler(self._lambda_api, call))
@@ -171,6 +215,25 @@ def _known(operation: Operation | None) -> Operation:
     if operation is None:
         raise UnknownOperationError
     return operation
+
+
+def _error_response(
+    error: Exception, operation: Operation | None, request_id: str, protocol: str | None = None
+) -> Response:
+    """What the caller reads of an error; faults of ours are logged with the request id."""
+    if not isinstance(error, PlatformError):
+        _log.error("request_crashed", request_id=request_id, exc_info=error)
+        error = UnavailableError(_CRASHED)
+        return encode_error(error, operation, protocol=protocol)
+    response = encode_error(error, operation, protocol=protocol)
+    if response.status >= 500:
+        _log.error(
+            "request_failed",
+            request_id=request_id,
+            operation=operation.name if operation is not None else None,
+            error=error.message,
+        )
+    return response
 
 
 def _too_large(operation: str, limits: Limits) -> PlatformError:

@@ -5,52 +5,68 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from functools import partial
 
-from lambd.frontend.lambda_api import Call, LambdaApi, Members
+from lambd.frontend.lambda_api import Call, LambdaApi, Members, Reply
 from lambd.model.arns import parse_function_reference
-from lambd.model.errors import InvalidParameterError, InvalidRequestContentError
-from lambd.model.invocations import InvocationRequest, InvocationType
+from lambd.model.errors import (
+    InvalidParameterError,
+    InvalidRequestContentError,
+    PlatformError,
+)
+from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
 from lambd.model.limits import CLIENT_CONTEXT_BYTES
 
+_TYPES = {kind.value: kind for kind in InvocationType}
 _BAD_CLIENT_CONTEXT = "Client context must be a valid Base64-encoded JSON object."
 
 
-async def invoke(api: LambdaApi, call: Call) -> Members:
+def invoke(api: LambdaApi, call: Call, reply: Reply) -> None:
     """Run a function; status 200 even when it failed, 202 for Event, 204 for DryRun."""
     params = call.params
     for member in ("DurableExecutionName", "TenantId"):
         if member in params:
             raise InvalidParameterError(f"{member} is not supported by lambd yet")
-    kind = InvocationType(params.get("InvocationType", "RequestResponse"))
     function = parse_function_reference(params["FunctionName"], api.scope, params.get("Qualifier"))
     context = params.get("ClientContext")
-    trace = call.request.headers.get("x-amzn-trace-id")
-    result = await api.pipeline.invoke(
+    kind = params.get("InvocationType")
+    api.pipeline.start(
         InvocationRequest(
             request_id=call.request_id,
             function_name=function.name,
             qualifier=function.qualifier,
-            invocation_type=kind,
+            invocation_type=InvocationType.REQUEST_RESPONSE if kind is None else _TYPES[kind],
             payload=params.get("Payload", b""),
             client_context=_client_context(context) if context else None,
-            trace_header=trace,
+            trace_header=call.request.headers.get("x-amzn-trace-id"),
             wants_log_tail=params.get("LogType") == "Tail",
-        )
+        ),
+        partial(_invoked, call, reply),
     )
-    if result is None:
-        return {"StatusCode": 202 if kind is InvocationType.EVENT else 204}
+
+
+def _invoked(call: Call, reply: Reply, outcome: InvocationResult | PlatformError | None) -> None:
+    """Make the reply of what an invocation came to."""
+    if isinstance(outcome, PlatformError):
+        reply(outcome)
+        return
+    if outcome is None:
+        is_event = call.params["InvocationType"] == InvocationType.EVENT
+        reply({"StatusCode": 202 if is_event else 204})
+        return
+    trace = call.request.headers.get("x-amzn-trace-id")
     if trace is not None:
         call.extra_headers = [("X-Amzn-Trace-Id", trace)]
-    reply: Members = {
+    members: Members = {
         "StatusCode": 200,
-        "ExecutedVersion": result.executed_version,
-        "Payload": result.payload,
+        "ExecutedVersion": outcome.executed_version,
+        "Payload": outcome.payload,
     }
-    if result.function_error is not None:
-        reply["FunctionError"] = result.function_error
-    if result.log_tail is not None:
-        reply["LogResult"] = base64.b64encode(result.log_tail).decode()
-    return reply
+    if outcome.function_error is not None:
+        members["FunctionError"] = outcome.function_error
+    if outcome.log_tail is not None:
+        members["LogResult"] = base64.b64encode(outcome.log_tail).decode()
+    reply(members)
 
 
 async def invoke_async(api: LambdaApi, call: Call) -> Members:

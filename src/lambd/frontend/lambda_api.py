@@ -18,12 +18,15 @@ from lambd.frontend.code_links import CodeLinks
 from lambd.http.messages import Request
 from lambd.invoke.pipeline import InvokePipeline
 from lambd.model.arns import Scope
+from lambd.model.errors import PlatformError
 from lambd.model.limits import Limits
 from lambd.store.blobs import BlobStore
 from lambd.store.database import Database
 
 # Members of a request or a reply in AWS's shape.
 Members = dict[str, Any]
+# Takes the members of a reply, or why there are none; called once.
+Reply = Callable[[Members | PlatformError], None]
 
 
 class Call:

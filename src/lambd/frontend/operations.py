@@ -13,9 +13,13 @@ from lambd.frontend import (
     permissions,
     scaling,
 )
-from lambd.frontend.lambda_api import Call, LambdaApi, Members
+from lambd.frontend.lambda_api import Call, LambdaApi, Members, Reply
 
 Handler = Callable[[LambdaApi, Call], Awaitable[Members]]
+# For the warm path: replies by calling back, without a task of its own.
+ImmediateHandler = Callable[[LambdaApi, Call, Reply], None]
+
+IMMEDIATE_HANDLERS: Mapping[str, ImmediateHandler] = {"Invoke": invocations.invoke}
 
 HANDLERS: Mapping[str, Handler] = {
     "AddLayerVersionPermission": layers.add_layer_version_permission,
@@ -41,7 +45,6 @@ HANDLERS: Mapping[str, Handler] = {
     "GetPolicy": permissions.get_policy,
     "GetResourcePolicy": permissions.get_resource_policy,
     "GetRuntimeManagementConfig": scaling.get_runtime_management_config,
-    "Invoke": invocations.invoke,
     "InvokeAsync": invocations.invoke_async,
     "ListAliases": aliases.list_aliases,
     "ListFunctionEventInvokeConfigs": invoke_config.list_function_event_invoke_configs,
@@ -66,3 +69,6 @@ HANDLERS: Mapping[str, Handler] = {
     "UpdateFunctionConfiguration": functions.update_function_configuration,
     "UpdateFunctionEventInvokeConfig": invoke_config.update_function_event_invoke_config,
 }
+
+# Every operation that is answered.
+HANDLED = frozenset(HANDLERS) | frozenset(IMMEDIATE_HANDLERS)

@@ -4,21 +4,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+RawHeaders = list[tuple[bytes, bytes]]
 
-@dataclass(slots=True)
+
 class Request:
     """One request, read completely.
 
     `path` is the raw path, still percent-encoded (an ARN in a label may hold `%2F`); `query` is
-    the raw query string without `?`. Header names are lower-case; repeated ones are joined by
-    `, `. Text is decoded as latin-1, so nothing is lost.
+    the raw query string without `?`. Text is decoded as latin-1, so nothing is lost.
     """
 
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]
-    body: bytes
+    __slots__ = ("_headers", "_raw_headers", "body", "method", "path", "query")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: dict[str, str] | RawHeaders,
+        body: bytes,
+    ) -> None:
+        """Take headers decoded, or as they came: the warm path needs few of them."""
+        self.method = method
+        self.path = path
+        self.query = query
+        self.body = body
+        self._headers: dict[str, str] | None = None
+        self._raw_headers: RawHeaders = []
+        if isinstance(headers, dict):
+            self._headers = headers
+        else:
+            self._raw_headers = headers
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """All headers: names in lower case, values of repeated ones joined by `, `."""
+        headers = self._headers
+        if headers is None:
+            headers = {}
+            for name, value in self._raw_headers:
+                key = name.decode("latin-1").lower()
+                text = value.decode("latin-1")
+                headers[key] = f"{headers[key]}, {text}" if key in headers else text
+            self._headers = headers
+        return headers
+
+    def has_header(self, name: bytes) -> bool:
+        """Whether a header (its name in lower case) was sent; cheaper than `headers`."""
+        if self._headers is not None:
+            return name.decode("latin-1") in self._headers
+        size = len(name)
+        return any(len(key) == size and key.lower() == name for key, _ in self._raw_headers)
 
 
 @dataclass(slots=True)
@@ -28,3 +64,5 @@ class Response:
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
+    # The whole response as bytes, for one that is always the same on a connection that goes on.
+    encoded: bytes | None = None

@@ -21,7 +21,7 @@ from typing import Protocol, cast
 
 import httptools
 
-from lambd.http.messages import Request, Response
+from lambd.http.messages import RawHeaders, Request, Response
 from lambd.model.limits import HTTP_HEADER_BYTES
 
 # A body over its limit is read and dropped up to this many bytes, so that the client gets to read
@@ -116,7 +116,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _reset_message(self) -> None:
         self._url = b""
-        self._headers: dict[str, str] = {}
+        self._headers: RawHeaders = []
         self._head_bytes = 0
         self._body: list[bytes] = []
         self._body_bytes = 0
@@ -182,28 +182,30 @@ class HttpConnection(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         """Collect the request target, which may arrive in parts."""
         self._url = self._url + url if self._url else url
-        self._count_head(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > HTTP_HEADER_BYTES:
+            raise _RequestRefusedError(431)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect one header (or trailer)."""
-        key = name.decode("latin-1").lower()
-        text = value.decode("latin-1")
-        headers = self._headers
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
-        self._count_head(len(name) + len(value))
-        if key == "expect" and text.lower() == "100-continue":
+        self._headers.append((name, value))
+        if len(name) == 6 and name.lower() == b"expect":
             self._expects_continue = True
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > HTTP_HEADER_BYTES:
+            raise _RequestRefusedError(431)
 
     def on_headers_complete(self) -> None:
-        """Ask the application how large the body may be."""
-        method = self._parser.get_method().decode("ascii")
-        path = self._url.split(b"?", 1)[0].decode("latin-1")
-        self._body_limit = self._server.application.body_limit(method, path)
+        """Tell a client that waits for it to send the body."""
         if self._expects_continue and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
         """Collect the body up to its limit, then only count it."""
+        if not self._body_bytes:
+            method = self._parser.get_method().decode("ascii")
+            path = self._url.split(b"?", 1)[0].decode("latin-1")
+            self._body_limit = self._server.application.body_limit(method, path)
         self._body_bytes += len(body)
         if self._body_bytes <= self._body_limit:
             self._body.append(body)
@@ -247,7 +249,8 @@ class HttpConnection(asyncio.Protocol):
         if transport is None:
             return
         keep_alive = self._keep_alive and not close and not self._closing
-        transport.write(_encode(response, keep_alive=keep_alive))
+        encoded = response.encoded if keep_alive else None
+        transport.write(encoded or _encode(response, keep_alive=keep_alive))
         self._current = None
         self.last_active = time.monotonic()
         if not keep_alive:
@@ -282,11 +285,6 @@ class HttpConnection(asyncio.Protocol):
         self._keep_alive = keep_alive
         self._head_bytes = 0
         self._server.application.handle(exchange)
-
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > HTTP_HEADER_BYTES:
-            raise _RequestRefusedError(431)
 
     def _refuse(self, status: int, text: bytes) -> None:
         """Answer what is no request we can serve, and close."""

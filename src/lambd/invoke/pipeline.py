@@ -7,29 +7,43 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import time
+from collections.abc import Callable
 from functools import partial
 
-from lambd.environments.environment import Invocation
+import structlog
+
+from lambd.environments.environment import ExecutionEnvironment
 from lambd.environments.pool import Pool
 from lambd.invoke.admission import Admission, Lease
 from lambd.invoke.events import EventRunner
+from lambd.invoke.ids import new_trace_header
 from lambd.invoke.recursion import advance_lineage
 from lambd.invoke.resolve import VersionCache, serving_deployment
 from lambd.invoke.settings import SettingsCache
 from lambd.model.arns import Scope
 from lambd.model.errors import (
     InvalidRequestContentError,
+    PlatformError,
     RequestTooLargeError,
+    UnavailableError,
 )
-from lambd.model.functions import Deployment, FunctionVersion
-from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
+from lambd.model.functions import FunctionVersion
+from lambd.model.invocations import (
+    Invocation,
+    InvocationRequest,
+    InvocationResult,
+    InvocationType,
+)
 from lambd.model.limits import Limits
 from lambd.model.settings import FunctionSettings, RecursiveLoop
 
 # How long a request may wait for an environment: sandbox start and init phase included.
 ACQUIRE_TIMEOUT_S = 120.0
+
+_log = structlog.get_logger(__name__)
+
+# Takes what an invocation came to; None for the types that have no result.
+InvokedCallback = Callable[[InvocationResult | PlatformError | None], None]
 
 
 class InvokePipeline:
@@ -53,6 +67,7 @@ class InvokePipeline:
         self._pool = pool
         self._scope = scope
         self._limits = limits
+        self._tasks = tasks
         self._events = EventRunner(
             invoke=self.invoke,
             settings=settings,
@@ -68,47 +83,71 @@ class InvokePipeline:
     async def invoke(self, request: InvocationRequest) -> InvocationResult | None:
         """Run a function; None for the types that have no result (DryRun, Event).
 
+        A caller that is cancelled does not stop the function.
+
         Raises:
             NotFoundError, ConflictError, RequestTooLargeError, InvalidRequestContentError,
             RecursiveInvocationError, ThrottledError, SandboxError, UnavailableError: see their
                 classes.
         """
-        version = self._versions.get_nowait(request.function_name, request.qualifier)
-        if version is None:
+        waiting: asyncio.Future[InvocationResult | None] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self.start(request, partial(_settle, waiting))
+        return await waiting
+
+    def start(self, request: InvocationRequest, invoked: InvokedCallback) -> None:
+        """Begin an invocation: the warm path, without a task or a future of its own.
+
+        Args:
+            request: what to run.
+            invoked: called once, perhaps before this returns, with what `invoke` returns or raises.
+        """
+        try:
+            version = self._versions.get_nowait(request.function_name, request.qualifier)
+            settings = self._settings.get_nowait(request.function_name)
+            if version is None or settings is None:
+                self._tasks.create_task(self._start_cold(request, invoked))
+            else:
+                self._begin(request, version, settings, invoked)
+        except PlatformError as error:
+            invoked(error)
+
+    async def _start_cold(self, request: InvocationRequest, invoked: InvokedCallback) -> None:
+        """Begin an invocation of a function that is not in memory."""
+        try:
             version = await self._versions.get(request.function_name, request.qualifier)
+            settings = await self._settings.get(request.function_name)
+            self._begin(request, version, settings, invoked)
+        except PlatformError as error:
+            invoked(error)
+        except Exception:  # noqa: BLE001 - a task root: a fault of ours must reach the caller
+            _log.exception("invocation_crashed", request_id=request.request_id)
+            invoked(UnavailableError("An error occurred and the request cannot be processed."))
+
+    def _begin(
+        self,
+        request: InvocationRequest,
+        version: FunctionVersion,
+        settings: FunctionSettings,
+        invoked: InvokedCallback,
+    ) -> None:
+        """Check a request, and give it a lease and an environment."""
         serving = serving_deployment(version)
         self._check_payload(request)
-        if request.invocation_type is InvocationType.DRY_RUN:
-            return None
-        if request.invocation_type is InvocationType.EVENT:
-            self._events.accept(request)
-            return None
-        settings = self._settings.get_nowait(version.name)
-        if settings is None:
-            settings = await self._settings.get(version.name)
+        if request.invocation_type is not InvocationType.REQUEST_RESPONSE:
+            if request.invocation_type is InvocationType.EVENT:
+                self._events.accept(request)
+            invoked(None)
+            return
         invocation = self._invocation(request, version, settings)
         lease = self._admission.acquire(version.name, settings.reserved_concurrency)
-        # Shielded: a caller that goes away does not stop the function.
-        return await asyncio.shield(await self._start(version, serving, invocation, lease))
-
-    async def _start(
-        self, version: FunctionVersion, serving: Deployment, invocation: Invocation, lease: Lease
-    ) -> asyncio.Future[InvocationResult]:
-        """Give an invocation an environment; its lease ends with it, however that is."""
-        try:
-            environment = self._pool.acquire_nowait((version.name, version.version, serving.id))
-            if environment is None:
-                environment = await self._pool.acquire(version, serving, ACQUIRE_TIMEOUT_S)
-            running = environment.invoke(invocation)
-        except BaseException:
-            self._admission.release(lease)
-            raise
-        running.add_done_callback(partial(self._ended, lease))
-        return running
-
-    def _ended(self, lease: Lease, running: asyncio.Future[InvocationResult]) -> None:
-        del running
-        self._admission.release(lease)
+        run = _Run(self._admission, lease, invocation, invoked)
+        environment = self._pool.acquire_nowait((version.name, version.version, serving.id))
+        if environment is not None:
+            environment.invoke(invocation, run.ended)
+        else:
+            self._pool.acquire(version, serving, ACQUIRE_TIMEOUT_S, run.acquired)
 
     def _invocation(
         self, request: InvocationRequest, version: FunctionVersion, settings: FunctionSettings
@@ -118,7 +157,7 @@ class InvokePipeline:
             payload=request.payload or b"{}",
             invoked_function_arn=self._scope.function_arn(version.name, request.qualifier),
             trace_id=advance_lineage(
-                request.trace_header or _new_trace_header(),
+                request.trace_header or new_trace_header(),
                 self._scope.function_arn(version.name),
                 terminate=settings.recursive_loop is RecursiveLoop.TERMINATE,
             ),
@@ -144,7 +183,44 @@ class InvokePipeline:
                 ) from None
 
 
-def _new_trace_header() -> str:
-    """An X-Ray header for a caller that sent none: not sampled."""
-    random = os.urandom(20).hex()
-    return f"Root=1-{int(time.time()):08x}-{random[:24]};Parent={random[24:40]};Sampled=0"
+class _Run:
+    """An admitted invocation: its lease ends with it, however that is."""
+
+    __slots__ = ("_admission", "_invocation", "_invoked", "_lease")
+
+    def __init__(
+        self,
+        admission: Admission,
+        lease: Lease,
+        invocation: Invocation,
+        invoked: InvokedCallback,
+    ) -> None:
+        self._admission = admission
+        self._lease = lease
+        self._invocation = invocation
+        self._invoked = invoked
+
+    def acquired(self, outcome: ExecutionEnvironment | PlatformError) -> None:
+        """Run in the environment that became free, or fail."""
+        if isinstance(outcome, PlatformError):
+            self._admission.release(self._lease)
+            self._invoked(outcome)
+        else:
+            outcome.invoke(self._invocation, self.ended)
+
+    def ended(self, result: InvocationResult) -> None:
+        """The function has answered."""
+        self._admission.release(self._lease)
+        self._invoked(result)
+
+
+def _settle(
+    waiting: asyncio.Future[InvocationResult | None],
+    outcome: InvocationResult | PlatformError | None,
+) -> None:
+    if waiting.done():
+        return
+    if isinstance(outcome, PlatformError):
+        waiting.set_exception(outcome)
+    else:
+        waiting.set_result(outcome)

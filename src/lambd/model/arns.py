@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lambd.model.errors import AccessDeniedError, InvalidParameterError, NotFoundError
 
@@ -61,6 +62,7 @@ def is_alias_name(qualifier: str) -> bool:
     return not qualifier.startswith("$") and not is_version_number(qualifier)
 
 
+@lru_cache(maxsize=4096)
 def parse_function_reference(
     text: str, scope: Scope, qualifier: str | None = None
 ) -> FunctionReference:

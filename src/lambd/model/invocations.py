@@ -14,7 +14,9 @@ class InvocationType(StrEnum):
     DRY_RUN = "DryRun"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# None of these is frozen, as other values are: one of each is made for every invocation, and
+# freezing costs more than all their fields.
+@dataclass(slots=True, kw_only=True)
 class InvocationRequest:
     """A request to run a function; `payload` is the event, verbatim."""
 
@@ -30,7 +32,20 @@ class InvocationRequest:
     wants_log_tail: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
+class Invocation:
+    """What an execution environment needs to run one invocation."""
+
+    request_id: str
+    payload: bytes
+    invoked_function_arn: str
+    trace_id: str
+    # JSON on one line.
+    client_context: str | None = None
+    wants_log_tail: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
 class InvocationResult:
     """What the function answered; a function error is a value here, never an exception."""
 

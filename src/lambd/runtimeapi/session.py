@@ -20,6 +20,7 @@ from lambd.model.errors import (
     RUNTIME_INVALID_RESPONSE_MODE,
     RUNTIME_UNKNOWN,
 )
+from lambd.model.invocations import Invocation
 from lambd.runtimeapi.state import (
     InvalidStateTransitionError,
     RuntimeEvent,
@@ -33,25 +34,21 @@ _INIT_ERROR = "/2018-06-01/runtime/init/error"
 _INVOCATION = "/2018-06-01/runtime/invocation/"
 _PING = "/2018-06-01/ping"
 _JSON = ("Content-Type", "application/json")
-_ACCEPTED = Response(202, [_JSON], b'{"status":"OK"}\n')
+_ACCEPTED = Response(
+    202,
+    [_JSON],
+    b'{"status":"OK"}\n',
+    b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
+    b'{"status":"OK"}\n',
+)
+_RESPONSE_MODE = b"lambda-runtime-function-response-mode"
 _ERROR_TYPE = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 # Bodies of anything but a response: error documents, which AWS caps with the headers.
 _SMALL_BODY_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InvocationEvent:
-    """What the runtime reads from `next`; `deadline_ms` is Unix time in milliseconds."""
-
-    request_id: str
-    payload: bytes
-    deadline_ms: int
-    invoked_function_arn: str
-    trace_id: str | None = None
-    client_context: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen, as other values are: it is made for every invocation, and freezing costs.
+@dataclass(slots=True, kw_only=True)
 class RuntimeOutcome:
     """What the runtime posted for an invocation; `error_type` is None for a success."""
 
@@ -99,24 +96,27 @@ class RuntimeSession:
         self._waiting = None
         self._request_id = None
 
-    def deliver(self, event: InvocationEvent) -> None:
-        """Answer the waiting `next` with an invocation; `is_ready` has been checked."""
+    def deliver(self, invocation: Invocation, deadline_ms: int) -> None:
+        """Answer the waiting `next` with an invocation; `is_ready` has been checked.
+
+        Args:
+            deadline_ms: Unix time in milliseconds at which the function times out.
+        """
         self._state = after(self._state, RuntimeEvent.DELIVER)
         waiting, self._waiting = self._waiting, None
-        self._request_id = event.request_id
+        self._request_id = invocation.request_id
         if waiting is None:
             raise InvalidStateTransitionError(self._state, RuntimeEvent.DELIVER)
         headers = [
             _JSON,
-            ("Lambda-Runtime-Aws-Request-Id", event.request_id),
-            ("Lambda-Runtime-Deadline-Ms", str(event.deadline_ms)),
-            ("Lambda-Runtime-Invoked-Function-Arn", event.invoked_function_arn),
+            ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
+            ("Lambda-Runtime-Deadline-Ms", str(deadline_ms)),
+            ("Lambda-Runtime-Invoked-Function-Arn", invocation.invoked_function_arn),
+            ("Lambda-Runtime-Trace-Id", invocation.trace_id),
         ]
-        if event.trace_id:
-            headers.append(("Lambda-Runtime-Trace-Id", event.trace_id))
-        if event.client_context:
-            headers.append(("Lambda-Runtime-Client-Context", event.client_context))
-        waiting.respond(Response(200, headers, event.payload))
+        if invocation.client_context:
+            headers.append(("Lambda-Runtime-Client-Context", invocation.client_context))
+        waiting.respond(Response(200, headers, invocation.payload))
 
     # -- the runtime's side: lambd.http.server.Application
 
@@ -165,9 +165,9 @@ class RuntimeSession:
             self._events.runtime_responded(_reported_error(exchange))
 
     def _response(self, exchange: Exchange) -> None:
-        mode = exchange.request.headers.get("lambda-runtime-function-response-mode")
         self._state = after(self._state, RuntimeEvent.RESPONSE)
-        if mode is not None:
+        if exchange.request.has_header(_RESPONSE_MODE):
+            mode = exchange.request.headers[_RESPONSE_MODE.decode()]
             # DEVIATION: streaming mode is refused like an unknown mode until responses stream.
             exchange.respond(
                 _error(400, "InvalidFunctionResponseMode", "Invalid function response mode")
@@ -184,8 +184,9 @@ class RuntimeSession:
                 )
             )
         else:
-            exchange.respond(_ACCEPTED)
+            # The caller first: it waits, and the runtime has nothing to do but ask for more.
             self._events.runtime_responded(RuntimeOutcome(payload=exchange.request.body))
+            exchange.respond(_ACCEPTED)
 
     def _init_error(self, exchange: Exchange) -> None:
         self._state = after(self._state, RuntimeEvent.INIT_ERROR)

@@ -73,7 +73,8 @@ class InitReport:
     phase: str = "init"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen, as other values are: one is made for every invocation, and freezing costs.
+@dataclass(slots=True, kw_only=True)
 class Report:
     """The figures of one invocation."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from lambd.environments.environment import ExecutionEnvironment, Launch
 from lambd.environments.function_log import FunctionLog
 from lambd.http.messages import Request, Response
 from lambd.model.functions import Code, Deployment, FunctionConfig, FunctionVersion, State
+from lambd.model.invocations import Invocation, InvocationResult
 from lambd.testing import FakeSandbox, RecordingLogSink
 
 
@@ -99,6 +101,12 @@ class Stage:
         )
         self.environment.session.handle(exchange)  # type: ignore[arg-type]  # duck-typed
         return exchange
+
+    def invoke(self, invocation: Invocation) -> asyncio.Future[InvocationResult]:
+        """Run an invocation; its result."""
+        result: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
+        self.environment.invoke(invocation, result.set_result)
+        return result
 
     def next(self) -> FakeExchange:
         """Ask for the next invocation."""

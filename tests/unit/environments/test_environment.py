@@ -9,8 +9,8 @@ import os
 import pytest
 from tests.unit.environments.conftest import Stage, make_stage
 
-from lambd.environments.environment import Invocation, Phase
-from lambd.model.invocations import InvocationResult
+from lambd.environments.environment import Phase
+from lambd.model.invocations import Invocation, InvocationResult
 
 
 def invocation(request_id: str = "id-1", *, wants_log_tail: bool = False) -> Invocation:
@@ -51,7 +51,7 @@ async def test_answers_the_caller_before_the_runtime_asks_for_more(stage: Stage)
     """The result comes with the response, END and REPORT with the next `next`."""
     await initialised(stage)
     waiting = stage.next()
-    result = stage.environment.invoke(invocation())
+    result = stage.invoke(invocation())
     assert waiting.response is not None
     assert waiting.response.body == b'{"n":1}'
     assert ("Lambda-Runtime-Aws-Request-Id", "id-1") in waiting.response.headers
@@ -69,7 +69,7 @@ async def test_answers_the_caller_before_the_runtime_asks_for_more(stage: Stage)
 async def test_a_result_with_an_error_type_key_is_a_success(stage: Stage) -> None:
     """Only the runtime's error call makes a function error, never the payload's content."""
     await initialised(stage)
-    result = stage.environment.invoke(invocation())
+    result = stage.invoke(invocation())
     stage.respond("id-1", b'{"errorType":"mine"}')
     assert (await result).function_error is None
 
@@ -77,7 +77,7 @@ async def test_a_result_with_an_error_type_key_is_a_success(stage: Stage) -> Non
 async def test_keeps_what_the_function_wrote_before_end_in_order(stage: Stage) -> None:
     """Everything in the pipe when the runtime asks for more stands before END."""
     await initialised(stage)
-    stage.environment.invoke(invocation())
+    stage.invoke(invocation())
     os.write(stage.sandbox.log_writer, b"hello\nworld\n")
     stage.respond("id-1", b"1")
     stage.next()
@@ -88,7 +88,7 @@ async def test_keeps_what_the_function_wrote_before_end_in_order(stage: Stage) -
 async def test_returns_the_tail_with_the_report(stage: Stage) -> None:
     """With LogType=Tail the answer waits for REPORT."""
     await initialised(stage)
-    result = stage.environment.invoke(invocation(wants_log_tail=True))
+    result = stage.invoke(invocation(wants_log_tail=True))
     os.write(stage.sandbox.log_writer, b"hello\n")
     stage.respond("id-1", b"1")
     assert not result.done()
@@ -104,7 +104,7 @@ async def test_reports_a_timeout_and_starts_over_in_the_same_sandbox() -> None:
     """The runtime is killed, /tmp's sandbox stays, and the next invocation starts a new runtime."""
     stage = make_stage(timeout_s=0)
     await initialised(stage)
-    result = await stage.environment.invoke(invocation())
+    result = await stage.invoke(invocation())
     assert document(result) == {
         "errorType": "Sandbox.Timedout",
         "errorMessage": "RequestId: id-1 Error: Task timed out after 0.00 seconds",
@@ -129,7 +129,7 @@ async def test_runs_init_again_inside_the_invocation_after_a_failed_init(stage: 
     assert stage.sandbox.received() == {"kill": True}
     stage.sandbox.report(killed=True)
     await until(stage, Phase.COLD)
-    result = stage.environment.invoke(invocation())
+    result = stage.invoke(invocation())
     assert stage.sandbox.received()["start"] == "runtime"
     waiting = stage.next()
     assert waiting.response is not None
@@ -145,7 +145,7 @@ async def test_passes_on_the_init_error_of_the_second_attempt(stage: Stage) -> N
         stage.call("POST", "init/error", b"{}")
     stage.sandbox.report(killed=True)
     await until(stage, Phase.COLD)
-    result = stage.environment.invoke(invocation())
+    result = stage.invoke(invocation())
     stage.call("POST", "init/error", b'{"errorType":"Runtime.ImportModuleError"}')
     assert (await result).payload == b'{"errorType":"Runtime.ImportModuleError"}'
     assert (await result).function_error == "Unhandled"
@@ -177,7 +177,7 @@ async def test_tells_how_the_runtime_ended(
 ) -> None:
     """Exit statuses, signals and memory kills have AWS's texts."""
     await initialised(stage)
-    result = stage.environment.invoke(invocation())
+    result = stage.invoke(invocation())
     stage.sandbox.oom_kill_count = oom_kills
     stage.sandbox.report(exited="runtime", status=wait_status)
     assert document(await result) == {
@@ -189,7 +189,7 @@ async def test_tells_how_the_runtime_ended(
 async def test_answers_too_large_and_stays_usable(stage: Stage) -> None:
     """An oversized response is the caller's function error; the runtime goes on."""
     await initialised(stage)
-    result = stage.environment.invoke(invocation())
+    result = stage.invoke(invocation())
     refused = stage.call("POST", "invocation/id-1/response", body_exceeded=True)
     assert refused.response is not None
     assert refused.response.status == 413
@@ -201,7 +201,7 @@ async def test_answers_too_large_and_stays_usable(stage: Stage) -> None:
 async def test_a_sandbox_that_goes_away_fails_its_invocation(stage: Stage) -> None:
     """Init's end is the environment's end; the owner is told."""
     await initialised(stage)
-    result = stage.environment.invoke(invocation())
+    result = stage.invoke(invocation())
     stage.sandbox.init.close()
     assert document(await result)["errorType"] == "Runtime.ExitError"
     assert stage.owner.died == [stage.environment]
@@ -230,14 +230,14 @@ async def test_thaws_before_it_delivers(stage: Stage) -> None:
     await initialised(stage)
     stage.environment.freeze()
     assert stage.sandbox.is_frozen
-    stage.environment.invoke(invocation())
+    stage.invoke(invocation())
     assert not stage.sandbox.is_frozen
 
 
 async def test_refuses_calls_for_another_request(stage: Stage) -> None:
     """A response with an unknown or used id is refused and changes nothing."""
     await initialised(stage)
-    result = stage.environment.invoke(invocation())
+    result = stage.invoke(invocation())
     refused = stage.respond("other", b"1")
     assert refused.response is not None
     assert refused.response.status == 400

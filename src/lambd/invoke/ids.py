@@ -1,0 +1,25 @@
+"""Identifiers made for every invocation: request ids and trace headers.
+
+They name, they don't protect, so they come from an ordinary generator (seeded by the system), not
+from a system call each.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+
+_random = random.Random()  # noqa: S311 - see the module header
+
+
+def new_request_id() -> str:
+    """A request id: the text of a version 4 UUID."""
+    digits = f"{_random.getrandbits(128):032x}"
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def new_trace_header() -> str:
+    """An X-Ray header for a caller that sent none: not sampled."""
+    digits = f"{_random.getrandbits(160):040x}"
+    return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
