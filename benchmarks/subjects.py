@@ -34,6 +34,8 @@ if TYPE_CHECKING:  # stubs
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 40.0
 _POLL_S = 0.02
+# Of a server whose measurement failed.
+_LOG_SHOWN_CHARACTERS = 4000
 EMULATOR_PATH = "/2015-03-31/functions/function/invocations"
 
 
@@ -79,7 +81,6 @@ class Platform(Subject):
     """A lambd server and its API."""
 
     api: LambdaClient
-    log: Path
 
     def create(self, names: Sequence[str], identifier: str) -> None:
         """Create functions that differ in name and archive, and wait until they are active."""
@@ -127,7 +128,11 @@ def platform(flags: Sequence[str], settings: Mapping[str, str]) -> Iterator[Plat
             )
             with contextlib.closing(api):
                 port = int(url.rpartition(":")[2])
-                yield Platform(port=port, pid=process.pid, api=api, log=log)
+                try:
+                    yield Platform(port=port, pid=process.pid, api=api)
+                except Exception:
+                    sys.stderr.write(log.read_text()[-_LOG_SHOWN_CHARACTERS:])
+                    raise
 
 
 def _archive(name: str) -> bytes:
