@@ -233,7 +233,8 @@ def _environment_memory(
     platform: Platform, rss: dict[str, float], pss: dict[str, float]
 ) -> list[Row]:
     mib = 1024 * 1024
-    spaces = processes.inner_namespaces(platform.pid)
+    # Init alone is no environment yet, or a sandbox kept ready.
+    spaces = [pids for pids in processes.inner_namespaces(platform.pid) if len(pids) > 1]
     if not spaces:
         # The process driver has no namespaces to tell its environments by.
         return []
