@@ -28,6 +28,7 @@ from lambd.environments.starter import Starter, StarterSettings
 from lambd.frontend.app import FrontDoor
 from lambd.frontend.auth import Authority
 from lambd.frontend.code_links import CodeLinks
+from lambd.frontend.function_url import FunctionUrls
 from lambd.frontend.lambda_api import LambdaApi
 from lambd.frontend.logs_api import LogsApi
 from lambd.http.server import HttpServer
@@ -38,7 +39,7 @@ from lambd.invoke.settings import SettingsCache
 from lambd.model.aliases import Route
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnavailableError
-from lambd.model.settings import FunctionSettings
+from lambd.model.settings import FunctionSettings, FunctionUrl
 from lambd.runtimes import catalogue
 from lambd.runtimes.environment import Credentials
 from lambd.runtimes.provision import Provisioner, RuntimeUnavailableError
@@ -50,6 +51,7 @@ from lambd.store.aliases import find_route
 from lambd.store.blobs import BlobStore
 from lambd.store.database import Database, ReservationsChanged
 from lambd.store.function_settings import read_settings, total_reserved_concurrency
+from lambd.store.function_urls import get_url_by_id
 from lambd.store.log_events import LogStore
 
 _log = structlog.get_logger(__name__)
@@ -211,8 +213,21 @@ class _Platform:
             database=database, blobs=blobs, preparer=preparer, pool=self._pool, tasks=tasks
         )
         code_links = CodeLinks(blobs, base_url)
+
+        async def read_url(url_id: str) -> FunctionUrl | None:
+            return await database.read(get_url_by_id, url_id)
+
+        authority = Authority(scope, function_settings)
+        function_urls = FunctionUrls(
+            read=read_url,
+            authority=authority,
+            settings=function_settings,
+            pipeline=self._pipeline,
+        )
+        database.subscribe(function_urls.note)
         self._front_door = FrontDoor(
-            authority=Authority(scope, function_settings),
+            authority=authority,
+            function_urls=function_urls,
             lambda_api=LambdaApi(
                 scope=scope,
                 limits=settings.limits,

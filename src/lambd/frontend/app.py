@@ -1,5 +1,6 @@
 """The front door: one HTTP application for everything that the platform's port answers.
 
+Host: <id>.lambda-url...           function URLs
 /_lambd/health, /_lambd/code/...   the platform's own pages
 X-Amz-Target: Logs_20140328.*      CloudWatch Logs
 everything else                    the Lambda API, by method and path
@@ -15,10 +16,11 @@ import structlog
 
 from lambd.frontend.auth import Authority
 from lambd.frontend.code_links import CodeLinks
+from lambd.frontend.function_url import FunctionUrls
 from lambd.frontend.lambda_api import Call, LambdaApi, Members, Reply
 from lambd.frontend.logs_api import LogsApi
 from lambd.frontend.operations import HANDLERS, IMMEDIATE_HANDLERS
-from lambd.http.messages import Request, Response
+from lambd.http.messages import Response
 from lambd.http.server import Exchange
 from lambd.invoke.ids import new_request_id
 from lambd.model.errors import (
@@ -57,6 +59,7 @@ class FrontDoor:
         lambda_api: LambdaApi,
         logs_api: LogsApi,
         code_links: CodeLinks,
+        function_urls: FunctionUrls,
         limits: Limits,
         tasks: asyncio.TaskGroup,
     ) -> None:
@@ -64,6 +67,7 @@ class FrontDoor:
         self._lambda_api = lambda_api
         self._logs_api = logs_api
         self._code_links = code_links
+        self._function_urls = function_urls
         self._limits = limits
         self._tasks = tasks
         self._lambda_model = load_lambda_model()
@@ -79,8 +83,11 @@ class FrontDoor:
     def handle(self, exchange: Exchange) -> None:
         """Route one request."""
         request = exchange.request
+        if FunctionUrls.is_for(request):
+            self._tasks.create_task(self._serve_page(exchange, self._function_url))
+            return
         if request.path.startswith(_OWN_PAGES):
-            self._tasks.create_task(self._serve_own_page(exchange))
+            self._tasks.create_task(self._serve_page(exchange, self._own_page))
             return
         target = request.headers.get("x-amz-target")
         if target is not None and target.startswith("Logs_"):
@@ -195,15 +202,23 @@ class FrontDoor:
         params = operation.decode(exchange.request, labels)
         return operation.encode(await self._logs_api.handle(operation.name, params))
 
-    async def _serve_own_page(self, exchange: Exchange) -> None:
+    async def _serve_page(
+        self, exchange: Exchange, page: Callable[[Exchange], Awaitable[Response]]
+    ) -> None:
         try:
-            response = await self._own_page(exchange.request)
+            response = await page(exchange)
         except Exception:  # noqa: BLE001 - a task root
             _log.exception("page_failed", path=exchange.request.path)
             response = Response(500)
         exchange.respond(response)
 
-    async def _own_page(self, request: Request) -> Response:
+    async def _function_url(self, exchange: Exchange) -> Response:
+        return await self._function_urls.serve(
+            exchange.request, body_exceeded=exchange.body_exceeded
+        )
+
+    async def _own_page(self, exchange: Exchange) -> Response:
+        request = exchange.request
         if request.path == "/_lambd/health" and request.method == "GET":
             return Response(200, [("Content-Type", "application/json")], b'{"status":"ok"}')
         if request.path.startswith(CodeLinks.PATH) and request.method == "GET":

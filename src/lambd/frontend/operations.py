@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from lambd.frontend import (
     aliases,
+    function_urls,
     functions,
     invocations,
     invoke_config,
@@ -26,10 +27,12 @@ HANDLERS: Mapping[str, Handler] = {
     "AddPermission": permissions.add_permission,
     "CreateAlias": aliases.create_alias,
     "CreateFunction": functions.create_function,
+    "CreateFunctionUrlConfig": function_urls.create_function_url_config,
     "DeleteAlias": aliases.delete_alias,
     "DeleteFunction": functions.delete_function,
     "DeleteFunctionConcurrency": scaling.delete_function_concurrency,
     "DeleteFunctionEventInvokeConfig": invoke_config.delete_function_event_invoke_config,
+    "DeleteFunctionUrlConfig": function_urls.delete_function_url_config,
     "DeleteLayerVersion": layers.delete_layer_version,
     "DeleteResourcePolicy": permissions.delete_resource_policy,
     "GetAccountSettings": scaling.get_account_settings,
@@ -39,6 +42,7 @@ HANDLERS: Mapping[str, Handler] = {
     "GetFunctionConfiguration": functions.get_function_configuration,
     "GetFunctionEventInvokeConfig": invoke_config.get_function_event_invoke_config,
     "GetFunctionRecursionConfig": scaling.get_function_recursion_config,
+    "GetFunctionUrlConfig": function_urls.get_function_url_config,
     "GetLayerVersion": layers.get_layer_version,
     "GetLayerVersionByArn": layers.get_layer_version_by_arn,
     "GetLayerVersionPolicy": layers.get_layer_version_policy,
@@ -48,6 +52,7 @@ HANDLERS: Mapping[str, Handler] = {
     "InvokeAsync": invocations.invoke_async,
     "ListAliases": aliases.list_aliases,
     "ListFunctionEventInvokeConfigs": invoke_config.list_function_event_invoke_configs,
+    "ListFunctionUrlConfigs": function_urls.list_function_url_configs,
     "ListFunctions": functions.list_functions,
     "ListLayerVersions": layers.list_layer_versions,
     "ListLayers": layers.list_layers,
@@ -68,6 +73,7 @@ HANDLERS: Mapping[str, Handler] = {
     "UpdateFunctionCode": functions.update_function_code,
     "UpdateFunctionConfiguration": functions.update_function_configuration,
     "UpdateFunctionEventInvokeConfig": invoke_config.update_function_event_invoke_config,
+    "UpdateFunctionUrlConfig": function_urls.update_function_url_config,
 }
 
 # Every operation that is answered.

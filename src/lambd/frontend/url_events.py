@@ -1,0 +1,212 @@
+"""HTTP requests to function URLs as events, and what functions return as HTTP. Pure.
+
+Source: AWS's developer guide, "request and response payloads" of function URLs (payload format
+2.0). What is not recorded: that a form's body is base64, as it is behind HTTP APIs.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import parse_qsl
+
+from lambd.http.messages import Request, Response
+from lambd.model.settings import Cors
+
+# Bodies that go into an event as text.
+_TEXT = re.compile(r"text/.*|application/(json|javascript|xml|.+\+(json|xml))")
+# The server writes these itself, or they are about the connection.
+_OWN_HEADERS = frozenset({"connection", "content-length", "date", "transfer-encoding"})
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-zA-Z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_JSON = "application/json"
+_CORS_PREFIX = "access-control-"
+
+
+class BadFunctionResponseError(ValueError):
+    """The function's result is no HTTP response."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UrlCall:
+    """The surroundings of one request to a function URL."""
+
+    url_id: str
+    domain: str
+    request_id: str
+    now: datetime
+    source_ip: str = "127.0.0.1"
+
+
+def encode_event(request: Request, call: UrlCall) -> bytes:
+    """The event, in format 2.0."""
+    headers = dict(request.headers)
+    cookies = [item.strip() for item in headers.pop("cookie", "").split(";") if item.strip()]
+    parameters: dict[str, list[str]] = {}
+    for key, value in parse_qsl(request.query, keep_blank_values=True):
+        parameters.setdefault(key, []).append(value)
+    event: dict[str, object] = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": request.path,
+        "rawQueryString": request.query,
+        **({"cookies": cookies} if cookies else {}),
+        "headers": headers,
+    }
+    if parameters:
+        event["queryStringParameters"] = {
+            key: ",".join(values) for key, values in parameters.items()
+        }
+    event["requestContext"] = {
+        "accountId": "anonymous",
+        "apiId": call.url_id,
+        "domainName": call.domain,
+        "domainPrefix": call.url_id,
+        "http": {
+            "method": request.method,
+            "path": request.path,
+            "protocol": "HTTP/1.1",
+            "sourceIp": call.source_ip,
+            "userAgent": headers.get("user-agent", ""),
+        },
+        "requestId": call.request_id,
+        "routeKey": "$default",
+        "stage": "$default",
+        "time": f"{call.now:%d/%b/%Y:%H:%M:%S +0000}",
+        "timeEpoch": int(call.now.timestamp() * 1000),
+    }
+    body, is_base64 = _encode_body(request.body, headers.get("content-type", ""))
+    if body:
+        event["body"] = body
+    event["isBase64Encoded"] = is_base64
+    return json.dumps(event, separators=(",", ":")).encode()
+
+
+def decode_result(payload: bytes) -> Response:
+    """The response that a function's result describes; a result without `statusCode` is the body.
+
+    Raises:
+        BadFunctionResponseError: it describes none.
+    """
+    try:
+        result = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise BadFunctionResponseError(str(error)) from None
+    if not isinstance(result, dict) or "statusCode" not in result:
+        body = result.encode(errors="replace") if isinstance(result, str) else payload
+        return Response(200, [("Content-Type", _JSON)], body)
+    headers = _headers(result.get("headers") or {})
+    if not any(name.lower() == "content-type" for name, _ in headers):
+        headers.append(("Content-Type", _JSON))
+    cookies = result.get("cookies") or []
+    if not isinstance(cookies, list):
+        raise BadFunctionResponseError("cookies is no list")
+    headers.extend(("Set-Cookie", _checked(str(cookie))) for cookie in cookies)
+    return Response(_status(result["statusCode"]), headers, _decode_body(result))
+
+
+def preflight(cors: Cors, request: Request) -> Response | None:
+    """The answer to a preflight request; None if it is another kind of request."""
+    headers = request.headers
+    if request.method != "OPTIONS" or "access-control-request-method" not in headers:
+        return None
+    reply = cors_headers(cors, headers)
+    if reply:
+        for name, values in (
+            ("Access-Control-Allow-Methods", cors.allow_methods),
+            ("Access-Control-Allow-Headers", cors.allow_headers),
+        ):
+            if values:
+                reply.append((name, ",".join(values)))
+        if cors.max_age_s is not None:
+            reply.append(("Access-Control-Max-Age", str(cors.max_age_s)))
+    return Response(200, reply)
+
+
+def cors_headers(cors: Cors, headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What any answer says to a browser; nothing if the origin is not allowed."""
+    origin = headers.get("origin")
+    allowed = cors.allow_origins or ()
+    if origin is None or not ("*" in allowed or origin in allowed):
+        return []
+    reply = [
+        (
+            "Access-Control-Allow-Origin",
+            origin if cors.allow_credentials else _shown(allowed, origin),
+        ),
+        ("Vary", "Origin"),
+    ]
+    if cors.allow_credentials:
+        reply.append(("Access-Control-Allow-Credentials", "true"))
+    if cors.expose_headers:
+        reply.append(("Access-Control-Expose-Headers", ",".join(cors.expose_headers)))
+    return reply
+
+
+def with_cors(response: Response, cors: Cors, headers: Mapping[str, str]) -> Response:
+    """A function's response with the URL's CORS headers in place of the function's own."""
+    own = cors_headers(cors, headers)
+    if own:
+        kept = [item for item in response.headers if not item[0].lower().startswith(_CORS_PREFIX)]
+        response.headers = [*kept, *own]
+    return response
+
+
+def _shown(allowed: tuple[str, ...], origin: str) -> str:
+    return "*" if "*" in allowed else origin
+
+
+def _encode_body(body: bytes, content_type: str) -> tuple[str, bool]:
+    if body and _TEXT.fullmatch(content_type.split(";", maxsplit=1)[0].strip().lower()):
+        try:
+            return body.decode(), False
+        except UnicodeDecodeError:
+            pass
+    return base64.b64encode(body).decode(), bool(body)
+
+
+def _decode_body(result: Mapping[str, object]) -> bytes:
+    body = result.get("body")
+    if body is None:
+        return b""
+    if not isinstance(body, str):
+        return json.dumps(body, separators=(",", ":")).encode()
+    if not result.get("isBase64Encoded"):
+        return body.encode(errors="replace")
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadFunctionResponseError(str(error)) from None
+
+
+def _status(value: object) -> int:
+    is_text = isinstance(value, str) and re.fullmatch("[0-9]{3}", value) is not None
+    number = int(str(value)) if is_text else value
+    if isinstance(number, bool) or not isinstance(number, int) or not 200 <= number <= 599:
+        raise BadFunctionResponseError(f"statusCode {value!r}")
+    return number
+
+
+def _headers(value: object) -> list[tuple[str, str]]:
+    if not isinstance(value, dict):
+        raise BadFunctionResponseError("headers is no object")
+    found: list[tuple[str, str]] = []
+    for name, text in value.items():
+        if _HEADER_NAME.fullmatch(name) is None:
+            raise BadFunctionResponseError(f"header {name!r}")
+        if name.lower() not in _OWN_HEADERS:
+            shown = str(text).lower() if isinstance(text, bool) else str(text)
+            found.append((name, _checked(shown)))
+    return found
+
+
+def _checked(value: str) -> str:
+    """A header's value that cannot begin another header."""
+    if _HEADER_VALUE.fullmatch(value) is None:
+        raise BadFunctionResponseError("control characters in a header")
+    return value
