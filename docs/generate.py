@@ -18,7 +18,7 @@ from lambd.cli.exit_status import MEANINGS
 from lambd.cli.main import cli
 from lambd.config import Settings
 from lambd.frontend.coverage import render_coverage
-from lambd.frontend.operations import HANDLERS
+from lambd.frontend.operations import HANDLED
 from lambd.wire.service_model import load_lambda_model
 
 DOCS = Path(__file__).parent
@@ -31,7 +31,7 @@ _DEVIATION = re.compile(r"^ *# DEVIATION: (?P<first>.*)\n(?P<more>(?: *# .*\n)*)
 def pages() -> Mapping[str, str]:
     """Every generated page by its name."""
     return {
-        "coverage.md": render_coverage(load_lambda_model().operations, HANDLERS),
+        "coverage.md": render_coverage(load_lambda_model().operations, HANDLED),
         "cli.md": command_line(),
         "deviations.md": deviations(),
     }

@@ -188,11 +188,14 @@ class ExecutionEnvironment:
         """Run one invocation; `is_usable` has been checked in the same loop step.
 
         Args:
+            invocation: what to run.
             done: called once, later, with the result; it must not raise.
+
+        Raises:
+            SandboxError: the environment could not be thawed, and is DEAD.
         """
         if self.is_frozen:
-            self._sandbox.thaw()
-            self.is_frozen = False
+            self._thaw()
         timeout_s = self.config.timeout_s
         running = _Running(
             invocation=invocation,
@@ -209,6 +212,14 @@ class ExecutionEnvironment:
         else:
             self._phase = Phase.INVOKE_INIT
             self._start_runtime()
+
+    def _thaw(self) -> None:
+        try:
+            self._sandbox.thaw()
+        except SandboxError:
+            self._die()
+            raise
+        self.is_frozen = False
 
     def freeze(self) -> None:
         """Stop the idle environment's processes until the next invocation."""

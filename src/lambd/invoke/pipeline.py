@@ -143,11 +143,15 @@ class InvokePipeline:
         invocation = self._invocation(request, version, settings)
         lease = self._admission.acquire(version.name, settings.reserved_concurrency)
         run = _Run(self._admission, lease, invocation, invoked)
-        environment = self._pool.acquire_nowait((version.name, version.version, serving.id))
-        if environment is not None:
-            environment.invoke(invocation, run.ended)
-        else:
-            self._pool.acquire(version, serving, ACQUIRE_TIMEOUT_S, run.acquired)
+        try:
+            environment = self._pool.acquire_nowait((version.name, version.version, serving.id))
+            if environment is not None:
+                environment.invoke(invocation, run.ended)
+            else:
+                self._pool.acquire(version, serving, ACQUIRE_TIMEOUT_S, run.acquired)
+        except BaseException:
+            self._admission.release(lease)
+            raise
 
     def _invocation(
         self, request: InvocationRequest, version: FunctionVersion, settings: FunctionSettings
@@ -203,10 +207,16 @@ class _Run:
     def acquired(self, outcome: ExecutionEnvironment | PlatformError) -> None:
         """Run in the environment that became free, or fail."""
         if isinstance(outcome, PlatformError):
-            self._admission.release(self._lease)
-            self._invoked(outcome)
-        else:
+            self._fail(outcome)
+            return
+        try:
             outcome.invoke(self._invocation, self.ended)
+        except PlatformError as error:
+            self._fail(error)
+
+    def _fail(self, error: PlatformError) -> None:
+        self._admission.release(self._lease)
+        self._invoked(error)
 
     def ended(self, result: InvocationResult) -> None:
         """The function has answered."""
