@@ -12,6 +12,7 @@ import gc
 import hashlib
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
@@ -57,6 +58,8 @@ from lambd.store.log_events import LogStore
 _log = structlog.get_logger(__name__)
 
 _PROCESS_DRIVER = "process"
+# Longest time that a thread keeps the interpreter while another one wants it.
+_SWITCH_INTERVAL_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,15 +95,15 @@ async def _main(settings: Settings, on_ready: ReadyCallback | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running_platform(settings) as started:
-        _settle_garbage_collector()
+        _settle_interpreter()
         if on_ready is not None:
             on_ready(started)
         await stop.wait()
         _log.info("server_stopping", drain_timeout_s=settings.drain_timeout_s)
 
 
-def _settle_garbage_collector() -> None:
-    """Spare the collector what is there for good, and let it run less often.
+def _settle_interpreter() -> None:
+    """Spare the garbage collector what is there for good, and let it run less often.
 
     An invocation makes objects by the dozen and cycles never: by default the collector would walk
     the young ones every few invocations, for nothing.
@@ -108,6 +111,8 @@ def _settle_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    # Worker threads (store, logs, archives) hand the interpreter back to the event loop sooner.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
 
 
 @contextlib.asynccontextmanager
