@@ -220,9 +220,12 @@ class Pool:
         """Freeze and reap idle environments; runs until cancelled."""
         while True:
             await asyncio.sleep(_SWEEP_INTERVAL_S)
-            now = time.monotonic()
-            for deployment in list(self._deployments.values()):
-                self._sweep(deployment, now)
+            self.sweep(time.monotonic())
+
+    def sweep(self, now: float) -> None:
+        """Freeze and reap what has been idle long enough at this `time.monotonic`."""
+        for deployment in list(self._deployments.values()):
+            self._sweep(deployment, now)
 
     def stop_accepting(self) -> None:
         """Refuse new requests; running invocations go on."""
@@ -366,12 +369,13 @@ class Pool:
             _log.exception("environment_close_failed", sandbox=environment.sandbox_id)
         finally:
             self._closing.discard(environment)
-            self._ledger.give_back(environment.config.memory_mib)
 
     def _remove(self, environment: ExecutionEnvironment) -> None:
         deployment = self._by_environment.pop(environment, None)
         if deployment is None:
             return
+        # At once, though it takes some milliseconds to go: whoever evicted it counts on the room.
+        self._ledger.give_back(deployment.memory_mib)
         deployment.environments.discard(environment)
         if environment in deployment.idle:
             deployment.idle.remove(environment)

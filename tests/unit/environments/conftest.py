@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lambd.environments.environment import ExecutionEnvironment, Launch
+from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment, Launch
 from lambd.environments.function_log import FunctionLog
 from lambd.http.messages import Request, Response
 from lambd.model.functions import Code, Deployment, FunctionConfig, FunctionVersion, State
@@ -117,10 +117,14 @@ class Stage:
         return self.call("POST", f"invocation/{request_id}/response", body)
 
 
-def make_stage(**config: object) -> Stage:
+def make_stage(
+    version: FunctionVersion | None = None,
+    owner: EnvironmentOwner | None = None,
+    **config: object,
+) -> Stage:
     """An environment that has not begun its init phase."""
-    sandbox, owner, logs = FakeSandbox(), RecordingOwner(), RecordingLogSink()
-    version = make_version(**config)
+    sandbox, recorder, logs = FakeSandbox(), RecordingOwner(), RecordingLogSink()
+    version = version or make_version(**config)
     log = FunctionLog(
         store=logs,
         version=version,
@@ -134,10 +138,10 @@ def make_stage(**config: object) -> Stage:
         sandbox=sandbox,
         launch=Launch(mode="fork", argv=("python",), env={"A": "1"}, cwd="/var/task"),
         log=log,
-        owner=owner,
+        owner=owner or recorder,
         response_limit_bytes=100,
     )
-    return Stage(environment, sandbox, owner, logs)
+    return Stage(environment, sandbox, recorder, logs)
 
 
 @pytest.fixture
