@@ -16,7 +16,8 @@ import pytest
 from types_boto3_logs.client import CloudWatchLogsClient
 
 from lambd.frontend.logs_api import LogsApi
-from lambd.http.server import Exchange, HttpServer
+from lambd.http.exchanges import Exchange
+from lambd.http.server import HttpServer
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnknownOperationError
 from lambd.store.log_events import LogStore

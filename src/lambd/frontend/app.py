@@ -20,8 +20,8 @@ from lambd.frontend.function_url import FunctionUrls
 from lambd.frontend.lambda_api import Call, LambdaApi, Members, Reply
 from lambd.frontend.logs_api import LogsApi
 from lambd.frontend.operations import HANDLERS, IMMEDIATE_HANDLERS
+from lambd.http.exchanges import Exchange
 from lambd.http.messages import Response
-from lambd.http.server import Exchange
 from lambd.invoke.ids import new_request_id
 from lambd.model.errors import (
     PlatformError,

@@ -3,8 +3,10 @@
 One `HttpServer` serves any number of listening sockets (the platform's API, and one Runtime API
 socket per sandbox) for one `Application`. Requests of a connection are handled one at a time, in
 order; a request is handed over whole, or, once it is over the application's limit for it, with its
-body dropped and `body_exceeded` set. The application answers when it likes: from the callback, or
-later from a task. This is the warm path of an invocation, passed six times: keep it lean.
+body dropped and `body_exceeded` set. Only requests with the server's `stream_marker` header are
+handed over at the end of their head, the body to come (`exchanges.py`); one that is pipelined
+behind another request is handed over whole like any other. The application answers when it likes:
+from the callback, or later. This is the warm path of an invocation, passed six times: keep it lean.
 """
 
 from __future__ import annotations
@@ -14,13 +16,13 @@ import contextlib
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol, cast
 
 import httptools
 
+from lambd.http.exchanges import Exchange, Headers, ResponseStream, StreamedExchange
 from lambd.http.messages import RawHeaders, Request, Response
 from lambd.model.limits import HTTP_HEADER_BYTES
 
@@ -45,39 +47,7 @@ class Application(Protocol):
         """Largest body in bytes that this request may have."""
 
     def handle(self, exchange: Exchange) -> None:
-        """Answer a request now or later, once, through `exchange.respond`."""
-
-
-class Exchange:
-    """One request and the one answer to it."""
-
-    __slots__ = ("_protocol", "body_exceeded", "on_disconnect", "request")
-
-    def __init__(self, request: Request, protocol: HttpConnection, *, body_exceeded: bool) -> None:
-        self.request = request
-        # The body was over the application's limit and has been dropped.
-        self.body_exceeded = body_exceeded
-        # Called if the client goes away before the answer.
-        self.on_disconnect: Callable[[], None] | None = None
-        self._protocol: HttpConnection | None = protocol
-
-    def respond(self, response: Response, *, close: bool = False) -> None:
-        """Send the answer; a no-op when it was sent before or the client is gone."""
-        protocol, self._protocol = self._protocol, None
-        self.on_disconnect = None
-        if protocol is not None:
-            protocol.send(response, close=close)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether an answer can still be sent."""
-        return self._protocol is not None
-
-    def disconnected(self) -> None:
-        """Tell the exchange that its connection is gone (called by the connection)."""
-        callback, self.on_disconnect, self._protocol = self.on_disconnect, None, None
-        if callback is not None:
-            callback()
+        """Answer a request now or later, once, through `exchange.respond` or `exchange.start`."""
 
 
 class HttpConnection(asyncio.Protocol):
@@ -87,18 +57,27 @@ class HttpConnection(asyncio.Protocol):
         "_body",
         "_body_bytes",
         "_body_limit",
+        "_body_paused",
+        "_chunked",
         "_closing",
         "_current",
         "_expects_continue",
         "_head_bytes",
+        "_header_count",
         "_headers",
+        "_is_marked",
         "_keep_alive",
+        "_marker",
+        "_marker_length",
         "_parser",
         "_pending",
         "_reading_paused",
+        "_receiving",
         "_server",
+        "_stream",
         "_transport",
         "_url",
+        "_writing_paused",
         "last_active",
     )
 
@@ -108,20 +87,31 @@ class HttpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._pending: deque[tuple[Exchange, bool]] = deque()
         self._current: Exchange | None = None
+        # The request whose body is being read in parts, and the answer that is being sent so.
+        self._receiving: StreamedExchange | None = None
+        self._stream: ResponseStream | None = None
+        # Framing of that answer: chunked, until the connection ends, or None: it has no body.
+        self._chunked: bool | None = True
+        self._marker = server.stream_marker
+        self._marker_length = len(self._marker)
         self._keep_alive = True
         self._closing = False
         self._reading_paused = False
+        self._body_paused = False
+        self._writing_paused = False
         self.last_active = 0.0
         self._reset_message()
 
     def _reset_message(self) -> None:
         self._url = b""
         self._headers: RawHeaders = []
+        self._header_count = 0
         self._head_bytes = 0
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._body_limit = 0
         self._expects_continue = False
+        self._is_marked = False
 
     # -- asyncio.Protocol
 
@@ -139,9 +129,11 @@ class HttpConnection(asyncio.Protocol):
         self._closing = True
         self._server.forget(self)
         self._transport = None
-        for exchange in [self._current, *(pending for pending, _ in self._pending)]:
-            if exchange is not None:
-                exchange.disconnected()
+        stream, self._stream = self._stream, None
+        self._receiving = None
+        for each in [stream, self._current, *(pending for pending, _ in self._pending)]:
+            if each is not None:
+                each.disconnected()
         self._current = None
         self._pending.clear()
 
@@ -164,14 +156,21 @@ class HttpConnection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Take the client's end for its leaving: nobody half-closes, and a dead runtime must show."""
+        if self._receiving is not None:
+            self._receiving.truncated()
 
     def pause_writing(self) -> None:
         """Read no further requests while the client does not take its answers."""
-        self._pause_reading()
+        self._writing_paused = True
+        if self._stream is None:
+            self._pause_reading()
 
     def resume_writing(self) -> None:
-        """Go on reading."""
+        """Go on reading, and sending."""
+        self._writing_paused = False
         self._resume_reading()
+        if self._stream is not None:
+            self._stream.writable()
 
     # -- httptools callbacks
 
@@ -189,19 +188,28 @@ class HttpConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect one header (or trailer)."""
         self._headers.append((name, value))
-        if len(name) == 6 and name.lower() == b"expect":
+        size = len(name)
+        if size == 6 and name.lower() == b"expect":
             self._expects_continue = True
+        elif size == self._marker_length and name.lower() == self._marker:
+            self._is_marked = True
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > HTTP_HEADER_BYTES:
             raise _RequestRefusedError(431)
 
     def on_headers_complete(self) -> None:
-        """Tell a client that waits for it to send the body."""
+        """Tell a client that waits for it to send the body; hand over what comes in parts."""
         if self._expects_continue and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._header_count = len(self._headers)
+        if self._is_marked and self._current is None:
+            self._start_streamed()
 
     def on_body(self, body: bytes) -> None:
         """Collect the body up to its limit, then only count it."""
+        if self._receiving is not None:
+            self._receive(self._receiving, body)
+            return
         if not self._body_bytes:
             method = self._parser.get_method().decode("ascii")
             path = self._url.split(b"?", 1)[0].decode("latin-1")
@@ -216,17 +224,15 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Hand the request over, or queue it behind the one under way."""
-        target = self._url.decode("latin-1")
-        path, _, query = target.partition("?")
+        if self._receiving is not None:
+            self._received(self._receiving)
+            return
+        if len(self._headers) != self._header_count:
+            # Trailers of a body that was read whole are nobody's business.
+            del self._headers[self._header_count :]
         body = self._body
         exchange = Exchange(
-            Request(
-                self._parser.get_method().decode("ascii"),
-                path,
-                query,
-                self._headers,
-                body[0] if len(body) == 1 else b"".join(body),
-            ),
+            self._request(body[0] if len(body) == 1 else b"".join(body)),
             self,
             body_exceeded=self._body_bytes > self._body_limit,
         )
@@ -241,6 +247,49 @@ class HttpConnection(asyncio.Protocol):
             self._pending.append((exchange, keep_alive))
             self._pause_reading()
 
+    def _request(self, body: bytes) -> Request:
+        path, _, query = self._url.decode("latin-1").partition("?")
+        method = self._parser.get_method().decode("ascii")
+        return Request(method, path, query, self._headers, body)
+
+    # -- requests in parts
+
+    def _start_streamed(self) -> None:
+        exchange = StreamedExchange(self._request(b""), self)
+        # From here on they are trailers.
+        self._headers = []
+        self._receiving = exchange
+        self._start(exchange, keep_alive=self._parser.should_keep_alive())
+
+    def _receive(self, exchange: StreamedExchange, data: bytes) -> None:
+        if exchange.is_open:
+            exchange.received(data)
+            return
+        # Answered already: the sender is to read that, not to be cut off.
+        self._body_bytes += len(data)
+        if self._body_bytes > DISCARD_BYTES:
+            raise _RequestRefusedError(413)
+
+    def _received(self, exchange: StreamedExchange) -> None:
+        self._receiving = None
+        self._body_paused = False
+        trailers, self._headers = self._headers, []
+        self._head_bytes = self._body_bytes = 0
+        if exchange.is_open:
+            exchange.ended(trailers)
+        elif self._transport is not None:
+            self._answered(self._transport, keep_alive=self._keep_alive)
+
+    def pause_body(self) -> None:
+        """Read no more of the body."""
+        self._body_paused = True
+        self._pause_reading()
+
+    def resume_body(self) -> None:
+        """Go on reading the body."""
+        self._body_paused = False
+        self._resume_reading()
+
     # -- answers
 
     def send(self, response: Response, *, close: bool) -> None:
@@ -251,6 +300,14 @@ class HttpConnection(asyncio.Protocol):
         keep_alive = self._keep_alive and not close and not self._closing
         encoded = response.encoded if keep_alive else None
         transport.write(encoded or _encode(response, keep_alive=keep_alive))
+        if self._receiving is not None:
+            # The rest of the body comes first.
+            self._keep_alive = keep_alive
+            return
+        self._answered(transport, keep_alive=keep_alive)
+
+    def _answered(self, transport: asyncio.Transport, *, keep_alive: bool) -> None:
+        """Go on with the next request, or close."""
         self._current = None
         self.last_active = time.monotonic()
         if not keep_alive:
@@ -261,6 +318,51 @@ class HttpConnection(asyncio.Protocol):
             self._start(exchange, keep_alive=next_keep_alive)
         elif self._reading_paused:
             self._resume_reading()
+
+    # -- answers in parts: lambd.http.exchanges.Connection
+
+    def start_stream(
+        self, stream: ResponseStream, status: int, headers: Headers, *, close: bool
+    ) -> None:
+        """Write the head of an answer in parts."""
+        if self._transport is None or self._current is None:
+            return
+        self._stream = stream
+        self._keep_alive = self._keep_alive and not close
+        if status in _NO_BODY_STATUSES or self._current.request.method == "HEAD":
+            self._chunked = None
+        else:
+            self._chunked = self._parser.get_http_version() != "1.0"
+            self._keep_alive = self._keep_alive and self._chunked
+        framing = "Transfer-Encoding: chunked\r\n" if self._chunked else ""
+        keep_alive = self._keep_alive and not self._closing
+        self._transport.write(_head(status, headers, framing, keep_alive=keep_alive))
+
+    def write_part(self, data: bytes) -> bool:
+        """Write a part of the answer under way; False while the client does not keep up."""
+        if self._transport is None or self._chunked is None:
+            return True
+        if self._chunked:
+            self._transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
+        else:
+            self._transport.write(data)
+        return not self._writing_paused
+
+    def end_stream(self, trailers: Headers) -> None:
+        """End the answer under way and go on with the next request."""
+        self._stream = None
+        transport = self._transport
+        if transport is None:
+            return
+        if self._chunked:
+            transport.write(f"0\r\n{_lines(trailers)}\r\n".encode("latin-1"))
+        self._answered(transport, keep_alive=self._keep_alive and not self._closing)
+
+    def cut_stream(self) -> None:
+        """Close after what was written, without the answer's end."""
+        self._stream = None
+        if self._transport is not None:
+            self._answered(self._transport, keep_alive=False)
 
     def close_when_idle(self) -> None:
         """Close now, or after the answer under way."""
@@ -303,7 +405,8 @@ class HttpConnection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _resume_reading(self) -> None:
-        if self._reading_paused and self._transport is not None and not self._pending:
+        held_back = self._pending or self._body_paused
+        if self._reading_paused and self._transport is not None and not held_back:
             self._reading_paused = False
             self._transport.resume_reading()
 
@@ -311,8 +414,21 @@ class HttpConnection(asyncio.Protocol):
 class HttpServer:
     """Serves one application on any number of listening sockets."""
 
-    def __init__(self, application: Application, *, max_connections: int = 10_000) -> None:
+    def __init__(
+        self,
+        application: Application,
+        *,
+        max_connections: int = 10_000,
+        stream_marker: bytes = b"",
+    ) -> None:
+        """Serve an application.
+
+        Args:
+            stream_marker: a header's name in lower case; requests that have it are handed over
+                at the end of their head, as `StreamedExchange`.
+        """
         self.application = application
+        self.stream_marker = stream_marker
         self._max_connections = max_connections
         self._connections: set[HttpConnection] = set()
         self._listeners: list[asyncio.Server] = []
@@ -394,13 +510,23 @@ _date = _DateHeader()
 
 
 def _encode(response: Response, *, keep_alive: bool) -> bytes:
-    """The bytes of one answer; a header value with a line break is a fault of ours."""
-    lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
-    if lines.count("\n") != len(response.headers):
-        raise ValueError("line break in a response header")
-    status_line = _STATUS_LINES.get(response.status) or b"HTTP/1.1 %d Unknown\r\n" % response.status
+    """The bytes of one answer."""
     has_body = response.status not in _NO_BODY_STATUSES
     length = f"Content-Length: {len(response.body)}\r\n" if has_body else ""
+    head = _head(response.status, response.headers, length, keep_alive=keep_alive)
+    return head + response.body if has_body else head
+
+
+def _head(status: int, headers: Headers, framing: str, *, keep_alive: bool) -> bytes:
+    status_line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status
     connection = "" if keep_alive else "Connection: close\r\n"
-    head = f"{lines}{_date.line()}{length}{connection}\r\n".encode("latin-1")
-    return b"".join((status_line, head, response.body if has_body else b""))
+    text = f"{_lines(headers)}{_date.line()}{framing}{connection}\r\n"
+    return status_line + text.encode("latin-1")
+
+
+def _lines(headers: Headers) -> str:
+    """Header or trailer lines; a value with a line break is a fault of ours."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    if lines.count("\n") != len(headers):
+        raise ValueError("line break in a response header")
+    return lines

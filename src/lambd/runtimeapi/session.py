@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
+from lambd.http.exchanges import Exchange
 from lambd.http.messages import Response
-from lambd.http.server import Exchange
 from lambd.model.errors import (
     FUNCTION_RESPONSE_SIZE_TOO_LARGE,
     FUNCTION_UNKNOWN,
