@@ -378,8 +378,11 @@ class ExecutionEnvironment:
             return
         self._phase = Phase.RESETTING
         if self.is_frozen:
-            self._sandbox.thaw()
-            self.is_frozen = False
+            try:
+                self._thaw()
+            except SandboxError as error:
+                _log.warning("thaw_failed", sandbox=self._sandbox.id, error=error.message)
+                return
         self._send({"kill": True})
         if self._phase is Phase.RESETTING:
             self._kill_timer = self._loop.call_later(_KILL_TIMEOUT_S, self._die)

@@ -350,7 +350,14 @@ class Pool:
                 deployment.idle.remove(environment)
                 self._discard(environment)
             elif idle_s >= self._freeze_after_s:
-                environment.freeze()
+                self._freeze(environment)
+
+    def _freeze(self, environment: ExecutionEnvironment) -> None:
+        try:
+            environment.freeze()
+        except SandboxError as error:
+            _log.warning("freeze_failed", sandbox=environment.sandbox_id, error=error.message)
+            self._discard(environment)
 
     def _discard(self, environment: ExecutionEnvironment) -> None:
         """Close an environment in the background."""
@@ -365,7 +372,7 @@ class Pool:
         self._closing.add(environment)
         try:
             await environment.close()
-        except SandboxError:
+        except Exception:  # noqa: BLE001 - a task root: one environment must not stop the platform
             _log.exception("environment_close_failed", sandbox=environment.sandbox_id)
         finally:
             self._closing.discard(environment)

@@ -32,6 +32,9 @@ _GARBAGE_DELAY_S = 60.0
 # Blobs younger than this may belong to a request that has not committed yet.
 _GARBAGE_MIN_AGE = timedelta(hours=1)
 
+# After a fault of ours, seconds.
+_RETRY_S = 1.0
+
 
 class Reconciler:
     """See the module header; `run` under the root task group."""
@@ -65,13 +68,25 @@ class Reconciler:
 
     async def run(self) -> None:
         """Reconcile on start and after every change; runs until cancelled."""
-        await self._start_preparations()
+        self._changed.set()
         while True:
-            await self._wait_change()
-            names, self._changed_names = self._changed_names, set()
-            self._changed.clear()
+            try:
+                await self._wait_change()
+                await self._reconcile()
+            except Exception:  # noqa: BLE001 - a task root: a full disk must not stop the platform
+                _log.exception("reconcile_failed", retry_after_s=_RETRY_S)
+                await asyncio.sleep(_RETRY_S)
+                self._changed.set()
+
+    async def _reconcile(self) -> None:
+        names, self._changed_names = self._changed_names, set()
+        self._changed.clear()
+        try:
             await self._start_preparations()
             await self._retire(names)
+        except BaseException:
+            self._changed_names |= names
+            raise
 
     async def _wait_change(self) -> None:
         """Wait for a change; use a quiet minute to clear away code."""
@@ -106,6 +121,10 @@ class Reconciler:
                 await self._database.run(mark_ready, name, number, deployment_id, now)
             else:
                 await self._database.run(mark_failed, name, number, deployment_id, reason, now)
+        except Exception:  # noqa: BLE001 - a task root: the row is found again and tried again
+            _log.exception("state_not_stored", function=name, retry_after_s=_RETRY_S)
+            await asyncio.sleep(_RETRY_S)
+            self._changed.set()
         finally:
             self._preparing.discard(key)
 

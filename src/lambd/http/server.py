@@ -21,10 +21,13 @@ from http import HTTPStatus
 from typing import Protocol, cast
 
 import httptools
+import structlog
 
 from lambd.http.exchanges import Exchange, Headers, ResponseStream, StreamedExchange
 from lambd.http.messages import RawHeaders, Request, Response
 from lambd.model.limits import HTTP_HEADER_BYTES
+
+_log = structlog.get_logger(__name__)
 
 # A body over its limit is read and dropped up to this many bytes, so that the client gets to read
 # the answer; beyond it the connection is cut.
@@ -386,7 +389,11 @@ class HttpConnection(asyncio.Protocol):
         self._current = exchange
         self._keep_alive = keep_alive
         self._head_bytes = 0
-        self._server.application.handle(exchange)
+        try:
+            self._server.application.handle(exchange)
+        except Exception:  # noqa: BLE001 - a request root: a fault of ours is not the client's 400
+            _log.exception("request_crashed", method=exchange.request.method)
+            exchange.respond(Response(500), close=True)
 
     def _refuse(self, status: int, text: bytes) -> None:
         """Answer what is no request we can serve, and close."""
