@@ -78,3 +78,21 @@ def test_lambds_own_commands(server: Server, create: CreateFunction) -> None:
     assert "own {'y': 2}" in run(server, LAMBD, "logs", name)
     listed = json.loads(run(server, LAMBD, "functions", "--output", "json"))
     assert name in json.dumps(listed)
+
+
+@pytest.mark.slow
+@pytest.mark.oci
+def test_logs_follow_what_is_written(server: Server, create: CreateFunction) -> None:
+    """`lambd logs --follow` prints a line that is written after it was started."""
+    name = create("def handler(event, context):\n    print('followed', event)\n")
+    run(server, LAMBD, "invoke", name, "--payload", "1")
+    environment = server.cli_environment() | {"LAMBD_ENDPOINT_URL": server.url}
+    with subprocess.Popen(
+        [LAMBD, "logs", name, "--follow"], env=environment, stdout=subprocess.PIPE, text=True
+    ) as follower:
+        assert follower.stdout is not None
+        lines = iter(follower.stdout.readline, "")
+        assert any("followed 1" in line for line in lines)
+        run(server, LAMBD, "invoke", name, "--payload", "2")
+        assert any("followed 2" in line for line in lines)
+        follower.terminate()
