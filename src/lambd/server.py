@@ -54,6 +54,7 @@ from lambd.store.database import Database, ReservationsChanged
 from lambd.store.function_settings import read_settings, total_reserved_concurrency
 from lambd.store.function_urls import get_url_by_id
 from lambd.store.log_events import LogStore
+from lambd.store.unpacked_sizes import fill_unpacked_sizes
 
 _log = structlog.get_logger(__name__)
 
@@ -161,7 +162,7 @@ class _Platform:
         self._loops: list[asyncio.Task[None]] = []
         scope = Scope(account_id=settings.account_id, region=settings.region)
         base_url = f"http://{settings.host}:{settings.port}"
-        blobs = BlobStore(settings.data_dir)
+        self._blobs = blobs = BlobStore(settings.data_dir)
         self._logs = LogStore(settings.data_dir / "logs.db", settings.limits.log_storage_bytes)
         self._provisioner = Provisioner(settings.cache_dir)
         preparer = Preparer(
@@ -258,6 +259,7 @@ class _Platform:
 
     async def start(self, sock: socket.socket) -> None:
         await self._logs.open()
+        await fill_unpacked_sizes(self._database, self._blobs)
         total = await self._database.read(total_reserved_concurrency)
         self._admission.note(ReservationsChanged(total=total))
         for loop in (

@@ -91,7 +91,7 @@ deployments = Table(
     Column("config", Text, nullable=False),
     Column("code_sha256", String(64), nullable=False),
     Column("code_size_bytes", BigInteger, nullable=False),
-    # 0 where it was not written down, before schema 0002.
+    # 0 where it was not written down, before schema 0002: see unpacked_sizes.py.
     Column("code_unpacked_bytes", BigInteger, nullable=False, server_default="0"),
     Index(None, "function_name"),
 )

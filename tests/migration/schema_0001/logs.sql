@@ -1,0 +1,43 @@
+PRAGMA user_version = 1;
+BEGIN TRANSACTION;
+CREATE TABLE events (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	group_id INTEGER NOT NULL, 
+	stream_id INTEGER NOT NULL, 
+	timestamp_ms INTEGER NOT NULL, 
+	ingested_ms INTEGER NOT NULL, 
+	message TEXT NOT NULL, 
+	stored_bytes INTEGER NOT NULL
+);
+INSERT INTO "events" VALUES(1,1,1,1795496224978,1795496225049,'said x
+',107);
+INSERT INTO "events" VALUES(2,1,2,1795496225041,1795496225049,'said x
+',107);
+CREATE TABLE groups (
+	id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	created_ms INTEGER NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (name)
+);
+INSERT INTO "groups" VALUES(1,'/aws/lambda/orders',1795496225049);
+CREATE TABLE streams (
+	id INTEGER NOT NULL, 
+	group_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	created_ms INTEGER NOT NULL, 
+	first_ms INTEGER NOT NULL, 
+	last_ms INTEGER NOT NULL, 
+	ingested_ms INTEGER NOT NULL, 
+	stored_bytes INTEGER NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (group_id, name), 
+	FOREIGN KEY(group_id) REFERENCES groups (id)
+);
+INSERT INTO "streams" VALUES(1,1,'2026/11/24/[1]66dc677b256b49859de54f235a0fe249',1795496225049,1795496224978,1795496224978,1795496225049,107);
+INSERT INTO "streams" VALUES(2,1,'2026/11/24/[$LATEST]63835598bf83fcbca7cf641157993549',1795496225049,1795496225041,1795496225041,1795496225049,107);
+CREATE INDEX events_by_group ON events (group_id, timestamp_ms);
+CREATE INDEX events_by_stream ON events (stream_id, timestamp_ms);
+DELETE FROM "sqlite_sequence";
+INSERT INTO "sqlite_sequence" VALUES('events',2);
+COMMIT;
