@@ -203,6 +203,14 @@ class SandboxGroup:
         else:
             (self._cpu / "cpu.shares").write_text(str(_share(memory_mib, 1024, 2, 262_144)))
 
+    def members(self) -> list[int]:
+        """Process ids of what runs in it.
+
+        Raises:
+            OSError: the group is not there any more.
+        """
+        return [int(pid) for pid in (self._pids / "cgroup.procs").read_text().split()]
+
     def set_cpu_quota(self, quota_us: int) -> None:
         """Limit processor time, microseconds in each tenth of a second.
 

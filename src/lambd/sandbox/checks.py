@@ -13,7 +13,8 @@ from pathlib import Path
 
 from lambd.model.errors import SandboxError
 from lambd.sandbox import cgroups, scratch
-from lambd.sandbox.oci import OCI_RUNTIMES, find_program
+from lambd.sandbox.oci import find_program
+from lambd.sandbox.oci_runtime import OCI_RUNTIMES, OciRuntime
 
 _VERSION_TIMEOUT_S = 10
 # pidfds for waitid (5.4), LOOP_CONFIGURE (5.8).
@@ -35,7 +36,7 @@ class Check:
 def all_checks() -> list[Check]:
     """Everything below, in the order in which an administrator would go about it."""
     return [
-        *(check_oci_runtime(name) for name in OCI_RUNTIMES),
+        *(check_oci_runtime(runtime) for runtime in OCI_RUNTIMES.values()),
         check_privileges(),
         check_kernel(),
         check_control_groups(),
@@ -44,9 +45,9 @@ def all_checks() -> list[Check]:
     ]
 
 
-def check_oci_runtime(name: str) -> Check:
+def check_oci_runtime(runtime: OciRuntime) -> Check:
     """Whether an OCI runtime is installed and tells its version."""
-    fix = f"apt-get install --yes {name}"
+    name, fix = runtime.name, runtime.install
     path = find_program(name)
     if path is None:
         return Check(name=name, usable=False, detail="not installed", fix=fix)

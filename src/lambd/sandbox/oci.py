@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -23,15 +24,15 @@ from pathlib import Path
 import structlog
 
 from lambd.model.errors import SandboxError
-from lambd.model.limits import INIT_TIMEOUT_S, PROCESSES
+from lambd.model.limits import INIT_TIMEOUT_S, MIB, PROCESSES
 from lambd.sandbox import bundle, cgroups, namespaces, rootfs, scratch, seccomp, syscalls
 from lambd.sandbox.dns import Resolver, host_resolvers
 from lambd.sandbox.driver import Sandbox, SandboxExit, SandboxSpec
 from lambd.sandbox.network import LOOPBACK, RUNTIME_API_PORT, NetworkFactory
+from lambd.sandbox.oci_runtime import OCI_RUNTIMES, OciCall
 from lambd.sandbox.prepared import Prepared, PreparedPool, PreparedSettings
-from lambd.sandbox.spawn import Child
+from lambd.sandbox.spawn import Child, is_own_child
 
-OCI_RUNTIMES = ("crun", "runc")
 NETWORKS = ("masquerade", "none")
 # How long the OCI runtime may take to start one sandbox, seconds.
 _START_TIMEOUT_S = 30.0
@@ -40,8 +41,6 @@ _WORKERS = 4
 _ID_PATTERN = re.compile(r"[a-z0-9-]{1,40}")
 # Not the PATH of whoever started us: programs run as root.
 _SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Descriptors handed on beside 0, 1 and 2: telemetry logs and control.
-_PRESERVED_FDS = 2
 _ERROR_TEXT_BYTES = 2000
 
 _log = structlog.get_logger(__name__)
@@ -59,6 +58,8 @@ class _Holdings:
     spec: SandboxSpec
     parts: Prepared
     child: Child | None = None
+    # Other processes of the OCI runtime that became our children.
+    helpers: tuple[Child, ...] = ()
     stop_dns: Callable[[], None] = field(default=lambda: None)
     # Applies the limit on processor time unless `limit_cpu` has been called.
     cpu_timer: asyncio.TimerHandle | None = None
@@ -162,7 +163,9 @@ class OciSandbox:
     def memory_peak_bytes(self) -> int:
         """Highest memory use so far, page cache included."""
         if self._closing is None:
-            self._peak_bytes = self._group.memory_peak_bytes()
+            # The OCI runtime's own part is on top of the limit, and not the function's.
+            limit_bytes = self._holdings.spec.memory_mib * MIB
+            self._peak_bytes = min(self._group.memory_peak_bytes(), limit_bytes)
         return self._peak_bytes
 
     def oom_kills(self) -> int:
@@ -205,7 +208,7 @@ class OciDriver:
         resolvers: Sequence[tuple[str, int]] | None = None,
     ) -> None:
         """Args:
-        runtime: `crun` or `runc`.
+        runtime: `crun`, `runc` or `runsc`.
         run_dir: a directory of ours, on a disk: images of /tmp are made in it.
         instance: names the control groups; the same after a restart, unique on the host.
         platform_port: where the platform's API listens inside.
@@ -217,20 +220,19 @@ class OciDriver:
         """
         self.platform_port = platform_port
         self.has_cpu_quota = cpu == "quota"
-        self._runtime = runtime
-        # crun can be told to leave control groups alone; others make them, which is slower.
-        self._joins_group = runtime == "crun"
         self._run_dir = run_dir
         self._instance = instance
         self._cidr = network_cidr if network == "masquerade" else None
         if runtime not in OCI_RUNTIMES:
             raise SandboxError(f"unknown OCI runtime {runtime!r}; known: {', '.join(OCI_RUNTIMES)}")
+        self._runtime = OCI_RUNTIMES[runtime]
         if network not in NETWORKS:
             raise SandboxError(f"unknown network {network!r}; known: {', '.join(NETWORKS)}")
         self._resolver = Resolver(resolvers if resolvers is not None else host_resolvers())
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="lambd-sandbox")
         # Set by `open`.
         self._runtime_path = ""
+        self._state_fd = -1
         self._hierarchies: cgroups.Hierarchies
         self._scratch: scratch.ScratchSpace
         self._network: NetworkFactory
@@ -241,20 +243,20 @@ class OciDriver:
     @property
     def name(self) -> str:
         """The OCI runtime's name."""
-        return self._runtime
+        return self._runtime.name
 
     async def open(self) -> None:
         """Prepare the host and remove what a killed predecessor left behind."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._workers, self._open_host)
-        nft = self._need("nft", "nftables") if self._cidr is not None else ""
+        nft = self._need("nft", "apt-get install --yes nftables") if self._cidr is not None else ""
         self._network = NetworkFactory(platform_port=self.platform_port, cidr=self._cidr, nft=nft)
         await self._network.open()
         settings = PreparedSettings(
             run_dir=self._run_dir,
             instance=self._instance,
             hierarchies=self._hierarchies,
-            joins_group=self._joins_group,
+            joins_group=self._runtime.joins_group,
             command=self._command,
             environment={"PATH": _SEARCH_PATH},
         )
@@ -265,10 +267,10 @@ class OciDriver:
         """The blocking part of `open`."""
         if not namespaces.has_private_mounts():
             raise SandboxError("the server has not entered a private mount namespace")
-        self._runtime_path = self._need(self._runtime, self._runtime)
+        self._runtime_path = self._need(self._runtime.name, self._runtime.install)
         self._hierarchies = cgroups.detect()
         try:
-            self._seccomp = seccomp.seccomp_section()
+            self._seccomp = seccomp.seccomp_section(is_by_denial=self._runtime.has_own_kernel)
         except KeyError as exc:
             raise SandboxError(f"no seccomp profile for {exc}") from exc
         try:
@@ -291,6 +293,7 @@ class OciDriver:
                 shutil.rmtree(directory)
         for name in ("oci", "bundles", "scratch"):
             (self._run_dir / name).mkdir(mode=0o700)
+        self._state_fd = os.open(self._run_dir / "oci", os.O_DIRECTORY | os.O_CLOEXEC)
 
     def _scratch_space(self) -> scratch.ScratchSpace:
         mkfs = find_program("mkfs.ext4")
@@ -302,10 +305,10 @@ class OciDriver:
             )
         return scratch.ScratchSpace(self._run_dir / "scratch", mkfs=mkfs)
 
-    def _need(self, program: str, package: str) -> str:
+    def _need(self, program: str, install: str) -> str:
         path = find_program(program)
         if path is None:
-            raise SandboxError(f"{program} is not installed (Debian: apt-get install {package})")
+            raise SandboxError(f"{program} is not installed: {install}")
         return path
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
@@ -336,15 +339,22 @@ class OciDriver:
         if parts.scratch_mib != spec.ephemeral_storage_mib:
             await self._replace_scratch(parts, spec.ephemeral_storage_mib)
         if parts.group is not None:
-            parts.group.set_limits(memory_mib=spec.memory_mib, processes=PROCESSES)
+            self._set_limits(parts.group, spec)
         self._write_bundle(holdings)
         child = await self._run_runtime(holdings)
         if parts.group is None:
             parts.group = cgroups.SandboxGroup(self._hierarchies, parts.cgroup_path)
-            parts.group.set_limits(memory_mib=spec.memory_mib, processes=PROCESSES)
+            self._set_limits(parts.group, spec)
+        self._adopt_helpers(holdings)
         await self._release_scratch(parts)
         _log.debug("sandbox started", action="sandbox-started", sandbox=spec.id, parts=parts.name)
         return OciSandbox(self, holdings, child, parts.group)
+
+    def _set_limits(self, group: cgroups.SandboxGroup, spec: SandboxSpec) -> None:
+        group.set_limits(
+            memory_mib=spec.memory_mib + self._runtime.overhead_mib,
+            processes=PROCESSES * self._runtime.host_tasks,
+        )
 
     async def _replace_scratch(self, parts: Prepared, size_mib: int) -> None:
         loop = asyncio.get_running_loop()
@@ -368,7 +378,7 @@ class OciDriver:
                 rootfs=self._rootfs.path,
                 scratch=parts.scratch_dir,
                 network_namespace=parts.network.namespace_path,
-                cgroup_path=None if self._joins_group else parts.cgroup_path,
+                cgroup_path=None if self._runtime.joins_group else parts.cgroup_path,
                 seccomp=self._seccomp,
             ),
         )
@@ -384,38 +394,53 @@ class OciDriver:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 result = await runtime.wait()
         except TimeoutError as exc:
-            raise SandboxError(f"{self._runtime} did not start {holdings.spec.id} in time") from exc
+            raise SandboxError(f"{self.name} did not start {holdings.spec.id} in time") from exc
         finally:
             # In vain unless this wait was cut short.
             runtime.send_signal(signal.SIGKILL)
             pid_file = parts.bundle_dir / "pid"
             if pid_file.exists() and (text := pid_file.read_text()):
-                holdings.child = Child(int(text), loop)
+                with contextlib.suppress(ProcessLookupError):  # reaped by a runtime that gave up
+                    holdings.child = Child(int(text), loop)
         if result != SandboxExit(status=0) or holdings.child is None:
             text = _tail(parts.bundle_dir / "runtime.log")
-            raise SandboxError(f"{self._runtime} did not start {holdings.spec.id}: {text}")
+            raise SandboxError(f"{self.name} did not start {holdings.spec.id}: {text}")
         return holdings.child
+
+    def _adopt_helpers(self, holdings: _Holdings) -> None:
+        """Watch what the OCI runtime left us beside init, so that no zombie stays."""
+        group, child = holdings.parts.group, holdings.child
+        if self._runtime.has_own_kernel and group is not None and not holdings.helpers:
+            loop = asyncio.get_running_loop()
+            pids = [pid for pid in group.members() if is_own_child(pid)]
+            holdings.helpers = tuple(
+                Child(pid, loop) for pid in pids if child is None or pid != child.pid
+            )
 
     def _command(self, bundle_dir: Path) -> list[str]:
         """The OCI runtime's command line for a bundle."""
-        options = ["--root", str(self._run_dir / "oci"), "--log", str(bundle_dir / "runtime.log")]
-        if self._joins_group:
-            options += ["--cgroup-manager", "disabled"]
-        run = ["run", "--detach", "--pid-file", str(bundle_dir / "pid")]
-        run += ["--preserve-fds", str(_PRESERVED_FDS), "--bundle", str(bundle_dir)]
-        return [self._runtime_path, *options, *run, bundle_dir.name]
+        call = OciCall(
+            program=self._runtime_path,
+            # A short path: runsc makes a socket in it.
+            state_dir=f"/proc/{os.getpid()}/fd/{self._state_fd}/{bundle_dir.name}",
+            bundle_dir=bundle_dir,
+        )
+        return self._runtime.command(call)
 
     async def release(self, holdings: _Holdings) -> None:
         """Kill what runs and give everything back; for sandboxes of this driver only."""
         parts = holdings.parts
         if holdings.cpu_timer is not None:
             holdings.cpu_timer.cancel()
-        if holdings.child is not None:
-            if parts.group is not None:
-                with contextlib.suppress(OSError):  # the group goes with its last process
-                    parts.group.set_frozen(False)
-            holdings.child.send_signal(signal.SIGKILL)
-            await holdings.child.wait()
+        # Of a start that failed half-way.
+        self._adopt_helpers(holdings)
+        children = [child for child in (holdings.child, *holdings.helpers) if child is not None]
+        if children and parts.group is not None:
+            with contextlib.suppress(OSError):  # the group goes with its last process
+                parts.group.set_frozen(False)
+        for child in children:
+            child.send_signal(signal.SIGKILL)
+            await child.wait()
         holdings.stop_dns()
         parts.close_descriptors()
         await self._release_scratch(parts)
@@ -431,6 +456,7 @@ class OciDriver:
         self._workers.shutdown()
 
     def _close_host(self) -> None:
+        os.close(self._state_fd)
         self._rootfs.remove()
         cgroups.remove_parent(self._hierarchies, self._instance)
         for name in ("oci", "bundles", "scratch"):

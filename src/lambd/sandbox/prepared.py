@@ -172,11 +172,13 @@ class PreparedPool:
         settings = self._settings
         cgroup_path = f"/{cgroups.PARENT}/{settings.instance}/{name}"
         bundle_dir = settings.run_dir / "bundles" / name
+        state_dir = settings.run_dir / "oci" / name
         network = self._network.make()
         undo: list[Callable[[], None]] = [network.close]
         try:
-            bundle_dir.mkdir(mode=0o700)
-            undo.append(lambda: shutil.rmtree(bundle_dir))
+            for directory in (bundle_dir, state_dir):
+                directory.mkdir(mode=0o700)
+            undo += [lambda: shutil.rmtree(bundle_dir), lambda: shutil.rmtree(state_dir)]
             scratch_dir = self._scratch.mount(name, USUAL_SCRATCH_MIB)
             undo.append(lambda: self._scratch.release(scratch_dir))
             control, log_fd, gate_fd, pid = _launch(
@@ -197,7 +199,7 @@ class PreparedPool:
         return Prepared(
             name=name,
             bundle_dir=bundle_dir,
-            state_dir=settings.run_dir / "oci" / name,
+            state_dir=state_dir,
             cgroup_path=cgroup_path,
             network=network,
             scratch_dir=scratch_dir,

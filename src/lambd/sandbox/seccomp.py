@@ -3,7 +3,9 @@
 An allow list in the spirit of the common container default, without what a Lambda function has no
 use for: namespaces, mounts, ptrace, io_uring, keyrings, BPF, performance events, userfaultfd.
 Calls that are denied on purpose answer EPERM; unknown ones ENOSYS, so that libraries fall back to
-what they did before the call existed.
+what they did before the call existed. A kernel inside the sandbox (gVisor) answers unknown calls
+itself; and since its filters know no answer but EPERM, which stops libc from falling back (clone3),
+it gets the denials alone.
 """
 
 from __future__ import annotations
@@ -16,16 +18,28 @@ _ARCHITECTURES = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}
 _EPERM, _ENOSYS = 1, 38
 
 
-def seccomp_section(machine: str | None = None) -> dict[str, object]:
-    """The `linux.seccomp` object of a bundle for a machine (`os.uname().machine`).
+def seccomp_section(machine: str | None = None, *, is_by_denial: bool = False) -> dict[str, object]:
+    """The `linux.seccomp` object of a bundle.
+
+    Args:
+        machine: `os.uname().machine`; None: this one's.
+        is_by_denial: allow what is not denied, for a kernel of the sandbox's own.
 
     Raises:
         KeyError: a machine that the profile does not know.
     """
     text = (resources.files("lambd.sandbox") / "seccomp.json").read_text()
     profile: dict[str, dict[str, list[str]]] = json.loads(text)
-    allowed = sorted({name for names in profile["allow"].values() for name in names})
+    architectures = [_ARCHITECTURES[machine or os.uname().machine]]
     denied = sorted({name for names in profile["deny"].values() for name in names})
+    denial = {"names": denied, "action": "SCMP_ACT_ERRNO", "errnoRet": _EPERM}
+    if is_by_denial:
+        return {
+            "defaultAction": "SCMP_ACT_ALLOW",
+            "architectures": architectures,
+            "syscalls": [denial],
+        }
+    allowed = sorted({name for names in profile["allow"].values() for name in names})
     conditional = [
         {
             "names": [name],
@@ -37,10 +51,10 @@ def seccomp_section(machine: str | None = None) -> dict[str, object]:
     return {
         "defaultAction": "SCMP_ACT_ERRNO",
         "defaultErrnoRet": _ENOSYS,
-        "architectures": [_ARCHITECTURES[machine or os.uname().machine]],
+        "architectures": architectures,
         "syscalls": [
             {"names": allowed, "action": "SCMP_ACT_ALLOW"},
-            {"names": denied, "action": "SCMP_ACT_ERRNO", "errnoRet": _EPERM},
+            denial,
             *conditional,
         ],
     }

@@ -98,6 +98,15 @@ class Child:
         return await asyncio.shield(self._exit)
 
 
+def is_own_child(pid: int) -> bool:
+    """Whether a process, running or ended, is ours to wait for."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def _reap(pidfd: int) -> SandboxExit:
     """Collect an ended child's status."""
     try:
