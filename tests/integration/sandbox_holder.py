@@ -1,6 +1,6 @@
 """A process that holds sandboxes until it is killed; run by `test_sandbox_recovery.py`.
 
-Arguments: run directory, instance. Prints one JSON object when everything is up.
+Arguments: OCI runtime, run directory, instance. Prints one JSON object when everything is up.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from lambd.sandbox.namespaces import enter_private_mounts
 from lambd.sandbox.oci import OciDriver, OciSandbox
 
 
-async def hold(run_dir: Path, instance: str) -> None:
+async def hold(runtime: str, run_dir: Path, instance: str) -> None:
     """Start two sandboxes, freeze one, tell, and wait for the end."""
-    driver = OciDriver("crun", run_dir, instance, PLATFORM_PORT, "masquerade", CIDR)
+    driver = OciDriver(runtime, run_dir, instance, PLATFORM_PORT, "masquerade", CIDR)
     await driver.open()
     pids = []
     for number in range(2):
@@ -40,4 +40,4 @@ async def hold(run_dir: Path, instance: str) -> None:
 
 if __name__ == "__main__":
     enter_private_mounts()
-    asyncio.run(hold(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(hold(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))

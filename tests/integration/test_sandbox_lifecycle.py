@@ -17,7 +17,7 @@ from lambd.sandbox.driver import Mount, SandboxExit
 pytestmark = pytest.mark.oci
 
 
-@pytest.mark.parametrize("runtime", ["crun", "runc"])
+@pytest.mark.parametrize("runtime", ["crun", "runc", "runsc"], indirect=True)
 async def test_starts_a_sandbox_that_runs_programs_and_closes(runtime: str, tmp_path: Path) -> None:
     """Init reports, a program's output arrives in the log, closing kills init."""
     async with opened_driver(tmp_path / "run", runtime=runtime) as driver:
@@ -29,9 +29,9 @@ async def test_starts_a_sandbox_that_runs_programs_and_closes(runtime: str, tmp_
         assert runtime == driver.name
 
 
-async def test_close_leaves_nothing_of_a_sandbox(tmp_path: Path) -> None:
-    """Bundle, state, control group, /tmp image and descriptors are gone."""
-    async with opened_driver(tmp_path / "run") as driver:
+async def test_close_leaves_nothing_of_a_sandbox(runtime: str, tmp_path: Path) -> None:
+    """Bundle, state, control group, /tmp image, descriptors and zombies are gone."""
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver:
         async with started(driver):
             pass
         before = _open_files()
@@ -40,15 +40,18 @@ async def test_close_leaves_nothing_of_a_sandbox(tmp_path: Path) -> None:
                 pass
         await driver._pool.close()
         assert _open_files() < before
+        assert not _has_zombies()
         for name in ("bundles", "oci"):
             assert list((tmp_path / "run" / name).iterdir()) == []
         left = [path.name for path in (tmp_path / "run/scratch").iterdir()]
         assert left == ["template-512.ext4"]
 
 
-async def test_closing_twice_and_using_a_closed_sandbox_do_nothing(tmp_path: Path) -> None:
+async def test_closing_twice_and_using_a_closed_sandbox_do_nothing(
+    runtime: str, tmp_path: Path
+) -> None:
     """After close every method is a no-op and the last readings stay."""
-    async with opened_driver(tmp_path / "run") as driver:
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver:
         async with started(driver) as probe:
             pass
         await asyncio.gather(probe.sandbox.close(), probe.sandbox.close())
@@ -59,16 +62,18 @@ async def test_closing_twice_and_using_a_closed_sandbox_do_nothing(tmp_path: Pat
         assert probe.sandbox.oom_kills() == 0
 
 
-async def test_reports_why_a_program_could_not_be_started(tmp_path: Path) -> None:
+async def test_reports_why_a_program_could_not_be_started(runtime: str, tmp_path: Path) -> None:
     """The errno of execve comes back."""
-    async with opened_driver(tmp_path / "run") as driver, started(driver) as probe:
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver, started(driver) as probe:
         answer = await probe.start("/nowhere/program")
         assert (answer["start_failed"], answer["errno"]) == ("runtime", 2)
 
 
-async def test_refuses_to_start_what_the_oci_runtime_cannot_run(tmp_path: Path) -> None:
+async def test_refuses_to_start_what_the_oci_runtime_cannot_run(
+    runtime: str, tmp_path: Path
+) -> None:
     """A missing interpreter is an error that names it, and nothing stays behind."""
-    async with opened_driver(tmp_path / "run") as driver:
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver:
         with pytest.raises(SandboxError, match="/var/lang/bin/nothing"):
             await driver.start(replace(spec(), init_argv=("/var/lang/bin/nothing",)))
 
@@ -77,20 +82,22 @@ async def test_refuses_to_start_what_the_oci_runtime_cannot_run(tmp_path: Path) 
     "target",
     ["/etc/x", "/proc", "/var/../etc", "relative", "/", "/usr/new", "/tmp/x"],  # noqa: S108
 )
-async def test_refuses_mounts_over_the_sandboxs_own_root(target: str, tmp_path: Path) -> None:
+async def test_refuses_mounts_over_the_sandboxs_own_root(
+    target: str, runtime: str, tmp_path: Path
+) -> None:
     """Only /var, /opt, /mnt and what /usr has may be covered."""
-    async with opened_driver(tmp_path / "run") as driver:
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver:
         with pytest.raises(SandboxError, match="cannot be mounted"):
             await driver.start(spec("probe", Mount(source=tmp_path, target=target)))
 
 
-async def test_shows_mounts_read_only(tmp_path: Path) -> None:
+async def test_shows_mounts_read_only(runtime: str, tmp_path: Path) -> None:
     """A mounted directory can be read and not written to."""
     code = tmp_path / "code"
     code.mkdir(mode=0o755)
     (code / "handler.py").write_text("print('seen')")
     code.chmod(0o777)
-    async with opened_driver(tmp_path / "run") as driver:
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver:
         wanted = spec("probe", Mount(source=code, target="/var/task"))
         async with started(driver, wanted) as probe:
             assert (await probe.run(PYTHON, "/var/task/handler.py")).output == "seen\n"
@@ -98,9 +105,9 @@ async def test_shows_mounts_read_only(tmp_path: Path) -> None:
             assert "Read-only file system" in written.output
 
 
-async def test_kill_ends_everything_but_init_and_keeps_tmp(tmp_path: Path) -> None:
+async def test_kill_ends_everything_but_init_and_keeps_tmp(runtime: str, tmp_path: Path) -> None:
     """Background processes are gone, /tmp is not, and a second start works."""
-    async with opened_driver(tmp_path / "run") as driver, started(driver) as probe:
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver, started(driver) as probe:
         script = "setsid sleep 300 & setsid sleep 300 & echo kept > /tmp/file; echo done; sleep 300"
         await probe.start("/bin/sh", "-c", script)
         await probe.wait_log()
@@ -112,13 +119,15 @@ async def test_kill_ends_everything_but_init_and_keeps_tmp(tmp_path: Path) -> No
         assert (await probe.python(listing)).count("'") // 2 == 2
 
 
-async def test_continues_as_a_python_program_without_a_new_interpreter(tmp_path: Path) -> None:
+async def test_continues_as_a_python_program_without_a_new_interpreter(
+    runtime: str, tmp_path: Path
+) -> None:
     """Mode fork: arguments, environment, directory and search path are the program's."""
     code = tmp_path / "code"
     code.mkdir(mode=0o755)
     source = "import os, sys; print(sys.argv, os.getcwd(), os.environ['A'], sys.path[0], __name__)"
     (code / "program.py").write_text(source)
-    async with opened_driver(tmp_path / "run") as driver:
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver:
         wanted = spec("probe", Mount(source=code, target="/var/task"))
         async with started(driver, wanted) as probe:
             await probe.start("python", "/var/task/program.py", "x", mode="fork", A="1")
@@ -127,9 +136,9 @@ async def test_continues_as_a_python_program_without_a_new_interpreter(tmp_path:
             assert expected == probe.read_log()
 
 
-async def test_frozen_programs_stand_still(tmp_path: Path) -> None:
+async def test_frozen_programs_stand_still(runtime: str, tmp_path: Path) -> None:
     """Nothing is written while frozen, and it goes on after thawing."""
-    async with opened_driver(tmp_path / "run") as driver, started(driver) as probe:
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver, started(driver) as probe:
         await probe.start("/bin/sh", "-c", "while :; do echo x; sleep 0.01; done")
         await probe.wait_log()
         probe.sandbox.freeze()
@@ -142,24 +151,24 @@ async def test_frozen_programs_stand_still(tmp_path: Path) -> None:
         await probe.wait_log()
 
 
-async def test_closes_a_frozen_sandbox(tmp_path: Path) -> None:
+async def test_closes_a_frozen_sandbox(runtime: str, tmp_path: Path) -> None:
     """A frozen process dies too."""
-    async with opened_driver(tmp_path / "run") as driver, started(driver) as probe:
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver, started(driver) as probe:
         await probe.start("/bin/sleep", "300")
         probe.sandbox.freeze()
 
 
-async def test_tells_when_init_ends_by_itself(tmp_path: Path) -> None:
+async def test_tells_when_init_ends_by_itself(runtime: str, tmp_path: Path) -> None:
     """The end of the control socket ends init with status 0."""
-    async with opened_driver(tmp_path / "run") as driver, started(driver) as probe:
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver, started(driver) as probe:
         probe.sandbox.control.shutdown(2)
         async with asyncio.timeout(5):
             assert SandboxExit(status=0) == await probe.sandbox.wait_exit()
 
 
-async def test_starts_several_sandboxes_at_once(tmp_path: Path) -> None:
+async def test_starts_several_sandboxes_at_once(runtime: str, tmp_path: Path) -> None:
     """More than are kept ready, in parallel."""
-    async with opened_driver(tmp_path / "run") as driver:
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver:
         sandboxes = await asyncio.gather(*(driver.start(spec(f"s-{n}")) for n in range(8)))
         await asyncio.gather(*(sandbox.close() for sandbox in sandboxes))
 
@@ -167,3 +176,11 @@ async def test_starts_several_sandboxes_at_once(tmp_path: Path) -> None:
 def _open_files() -> int:
     """How many descriptors this process has."""
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _has_zombies() -> bool:
+    """Whether a child has ended and nobody has waited for it."""
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return False

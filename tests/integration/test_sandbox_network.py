@@ -61,7 +61,9 @@ def _address(text: str) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize("which", ["runtime_api", "platform"])
-async def test_sockets_made_inside_are_served_outside(which: str, tmp_path: Path) -> None:
+async def test_sockets_made_inside_are_served_outside(
+    which: str, runtime: str, tmp_path: Path
+) -> None:
     """A program inside reaches the Runtime API and the platform on its loopback."""
 
     def pick(sandbox: Sandbox) -> tuple[socket.socket | None, str]:
@@ -69,7 +71,7 @@ async def test_sockets_made_inside_are_served_outside(which: str, tmp_path: Path
             return sandbox.platform_socket, sandbox.platform_address
         return sandbox.runtime_api_socket, sandbox.runtime_api_address
 
-    async with opened_driver(tmp_path / "run") as driver, started(driver) as probe:
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver, started(driver) as probe:
         listening, address = pick(probe.sandbox)
         said, _ = await asyncio.gather(
             probe.python(connect(*_address(address))), greet_once(listening)
@@ -137,7 +139,7 @@ def name_server() -> Iterator[NameServer]:
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_names_resolve_through_the_hosts_resolver(
-    transport: str, name_server: NameServer, tmp_path: Path
+    transport: str, name_server: NameServer, runtime: str, tmp_path: Path
 ) -> None:
     """A resolver on the host's loopback answers a sandbox that cannot reach it."""
     options = "use-vc" if transport == "tcp" else ""
@@ -148,7 +150,10 @@ import socket
 print(socket.gethostbyname("function.test"))
 """
     async with opened_driver(
-        tmp_path / "run", network="masquerade", resolvers=[("127.0.0.1", 9), name_server.address]
+        tmp_path / "run",
+        runtime=runtime,
+        network="masquerade",
+        resolvers=[("127.0.0.1", 9), name_server.address],
     ) as driver:
         # The first resolver refuses: the second is asked (TCP knows the first only).
         if transport == "tcp":
@@ -186,26 +191,28 @@ def outside() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("outside")
-async def test_outside_is_reached_under_the_hosts_address(tmp_path: Path) -> None:
+async def test_outside_is_reached_under_the_hosts_address(runtime: str, tmp_path: Path) -> None:
     """Masquerade: the other side sees the host, not the sandbox."""
     async with (
-        opened_driver(tmp_path / "run", network="masquerade") as driver,
+        opened_driver(tmp_path / "run", runtime=runtime, network="masquerade") as driver,
         started(driver) as probe,
     ):
         assert await probe.python(connect(_OUTSIDE, _OUTSIDE_PORT)) == _TOWARDS_OUTSIDE
 
 
 @pytest.mark.usefixtures("outside")
-async def test_no_network_cuts_the_outside_off(tmp_path: Path) -> None:
+async def test_no_network_cuts_the_outside_off(runtime: str, tmp_path: Path) -> None:
     """Network "none": there is no route."""
     async with (
-        opened_driver(tmp_path / "run", network="none") as driver,
+        opened_driver(tmp_path / "run", runtime=runtime, network="none") as driver,
         started(driver) as probe,
     ):
         assert await probe.python(connect(_OUTSIDE, _OUTSIDE_PORT)) == "OSError"
 
 
-async def test_no_network_cuts_names_off(name_server: NameServer, tmp_path: Path) -> None:
+async def test_no_network_cuts_names_off(
+    name_server: NameServer, runtime: str, tmp_path: Path
+) -> None:
     """Network "none": names do not resolve either."""
     source = """
 import socket
@@ -215,7 +222,7 @@ except OSError as exc:
     print(type(exc).__name__)
 """
     async with (
-        opened_driver(tmp_path / "run", resolvers=[name_server.address]) as driver,
+        opened_driver(tmp_path / "run", runtime=runtime, resolvers=[name_server.address]) as driver,
         started(driver) as probe,
     ):
         assert await probe.python(source) == "gaierror"

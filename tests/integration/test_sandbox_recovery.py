@@ -22,10 +22,11 @@ _ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def killed_holder(run_dir: Path, instance: str) -> Iterator[dict[str, object]]:
+def killed_holder(runtime: str, run_dir: Path, instance: str) -> Iterator[dict[str, object]]:
     """What a process that held sandboxes had, after its kill -9."""
     environment = {**os.environ, "PYTHONPATH": f"{_ROOT}:{_ROOT / 'src'}"}
-    command = [sys.executable, "-m", "tests.integration.sandbox_holder", str(run_dir), instance]
+    command = [sys.executable, "-m", "tests.integration.sandbox_holder"]
+    command += [runtime, str(run_dir), instance]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, cwd=_ROOT, env=environment, text=True
     ) as holder:
@@ -85,13 +86,13 @@ def _groups(instance: str) -> list[Path]:
     ]
 
 
-async def test_a_restart_after_kill_9_removes_what_was_left(tmp_path: Path) -> None:
+async def test_a_restart_after_kill_9_removes_what_was_left(runtime: str, tmp_path: Path) -> None:
     """Processes, groups, mounts, loop devices, interfaces, tables, files: all gone."""
     run_dir, instance = tmp_path / "run", f"test-{os.getpid()}"
-    with killed_holder(run_dir, instance) as facts:
+    with killed_holder(runtime, run_dir, instance) as facts:
         # One sandbox was frozen and could not end by itself.
         assert _groups(instance)
-        async with opened_driver(run_dir, network="masquerade") as driver:
+        async with opened_driver(run_dir, runtime=runtime, network="masquerade") as driver:
             pids = facts["pids"]
             assert isinstance(pids, list)
             for pid in pids:

@@ -31,7 +31,7 @@ from lambd.sandbox.driver import Sandbox, SandboxExit, SandboxSpec
 from lambd.sandbox.network import LOOPBACK, RUNTIME_API_PORT, NetworkFactory
 from lambd.sandbox.oci_runtime import OCI_RUNTIMES, OciCall
 from lambd.sandbox.prepared import Prepared, PreparedPool, PreparedSettings
-from lambd.sandbox.spawn import Child, is_own_child
+from lambd.sandbox.spawn import Child, is_own_child, reap_orphans
 
 NETWORKS = ("masquerade", "none")
 # How long the OCI runtime may take to start one sandbox, seconds.
@@ -445,7 +445,13 @@ class OciDriver:
         parts.close_descriptors()
         await self._release_scratch(parts)
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._workers, self._pool.remove, parts)
+        await loop.run_in_executor(self._workers, self._remove, parts)
+
+    def _remove(self, parts: Prepared) -> None:
+        """The blocking end of `release`."""
+        self._pool.remove(parts)
+        # crun 1.8 forks a process that it does not wait for.
+        reap_orphans(Path(self._runtime_path).name)
 
     async def close(self) -> None:
         """Release what `open` took; sandboxes have been closed before."""

@@ -11,6 +11,8 @@ import fcntl
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
 
 from lambd.sandbox.driver import SandboxExit
 
@@ -60,6 +62,9 @@ def spawn(
 class Child:
     """A child process, reaped when it ends."""
 
+    # Of all children that are watched: nobody else may reap them.
+    _watched: ClassVar[set[int]] = set()
+
     def __init__(self, pid: int, loop: asyncio.AbstractEventLoop) -> None:
         """Watch a process that is (or has just become) our child.
 
@@ -69,6 +74,7 @@ class Child:
         self.pid = pid
         self._loop = loop
         self._pidfd = os.pidfd_open(pid)
+        self._watched.add(pid)
         self._exit: asyncio.Future[SandboxExit] = loop.create_future()
         loop.add_reader(self._pidfd, self._on_exit)
 
@@ -77,8 +83,14 @@ class Child:
         result = _reap(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = -1
+        self._watched.discard(self.pid)
         if not self._exit.done():
             self._exit.set_result(result)
+
+    @classmethod
+    def is_watched(cls, pid: int) -> bool:
+        """Whether somebody waits for a process."""
+        return pid in cls._watched
 
     @property
     def has_exited(self) -> bool:
@@ -105,6 +117,27 @@ def is_own_child(pid: int) -> bool:
     except ChildProcessError:
         return False
     return True
+
+
+def reap_orphans(command: str) -> None:
+    """Collect ended processes of a program that became our children and that nobody waits for.
+
+    Orphans come to the main thread. A kernel without its list of children keeps them as zombies.
+
+    Args:
+        command: the program's file name.
+    """
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    if not children.exists():
+        return
+    for pid in map(int, children.read_text().split()):
+        try:
+            name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+            # The kernel keeps 15 bytes of a name.
+            if name == command[:15] and rest.split()[0] == "Z" and not Child.is_watched(pid):
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
+        except (FileNotFoundError, ProcessLookupError, ChildProcessError):
+            continue  # another thread was faster
 
 
 def _reap(pidfd: int) -> SandboxExit:

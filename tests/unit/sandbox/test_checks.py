@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lambd.sandbox import checks
+from lambd.sandbox.oci_runtime import OCI_RUNTIMES
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,7 @@ def test_says_how_to_get_control_groups(tmp_path: Path) -> None:
 
 
 def test_says_how_to_install_an_oci_runtime() -> None:
-    """The exact command."""
-    check = checks.check_oci_runtime("no-such-runtime")
-    assert (check.usable, check.fix) == (False, "apt-get install --yes no-such-runtime")
+    """The exact command, whoever offers the program."""
+    missing = replace(OCI_RUNTIMES["runsc"], name="no-such-runtime")
+    check = checks.check_oci_runtime(missing)
+    assert (check.usable, check.fix) == (False, OCI_RUNTIMES["runsc"].install)

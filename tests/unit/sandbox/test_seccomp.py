@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lambd.sandbox.seccomp import seccomp_section
@@ -59,3 +61,13 @@ def test_knows_the_machines_it_runs_on() -> None:
     assert seccomp_section("aarch64")["architectures"] == ["SCMP_ARCH_AARCH64"]
     with pytest.raises(KeyError):
         seccomp_section("vax")
+
+
+def test_a_kernel_inside_is_only_told_what_to_deny() -> None:
+    """It knows no answer but EPERM: calls that are merely unknown to us are its own business."""
+    section: dict[str, Any] = seccomp_section("x86_64", is_by_denial=True)
+    assert section["defaultAction"] == "SCMP_ACT_ALLOW"
+    (denial,) = section["syscalls"]
+    assert denial["action"] == "SCMP_ACT_ERRNO"
+    assert {"ptrace", "mount", "bpf"} <= set(denial["names"])
+    assert "clone3" not in denial["names"]
