@@ -104,8 +104,9 @@ OCI_RUNTIMES = {
         OciRuntime(
             name="runsc",
             install=(
-                "GOBIN=/usr/local/bin CGO_ENABLED=0 go install -ldflags=-s "
-                f"gvisor.dev/gvisor/runsc@{_GVISOR}"
+                "GOBIN=/usr/local/bin CGO_ENABLED=0 go install"
+                f" -ldflags='-s -X gvisor.dev/gvisor/runsc/version.version={_GVISOR}'"
+                f" gvisor.dev/gvisor/runsc@{_GVISOR}"
             ),
             joins_group=True,
             has_own_kernel=True,
