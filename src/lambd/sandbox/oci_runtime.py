@@ -77,8 +77,6 @@ def _runsc(call: OciCall) -> list[str]:
         "--network=host",
         "--overlay2=none",
         "--oci-seccomp",
-        # Nobody else changes what is mounted: nothing has to be looked up again and again.
-        "--file-access-mounts=exclusive",
         # For the file server; the default would leave a mount behind.
         "--gofer-network-namespace=new",
     ]
