@@ -46,7 +46,7 @@ def test_invokes_functions_on_gvisors_kernel(runtime: str, tmp_path: Path) -> No
             payload = json.load(answer["Payload"])
             if is_too_much:
                 assert answer["FunctionError"] == "Unhandled"
-                assert payload["errorType"] == "Runtime.ExitError"
+                assert payload["errorType"] == "Runtime.OutOfMemory"
                 assert payload["errorMessage"].endswith("signal: killed")
             else:
                 assert "gvisor" in payload[0]

@@ -34,7 +34,7 @@ async def test_kills_the_program_that_wants_too_much_memory(tmp_path: Path) -> N
 async def test_ends_the_sandbox_whose_own_kernel_wants_too_much_memory(
     runtime: str, tmp_path: Path
 ) -> None:
-    """All memory inside is that kernel's: the host's can only end the whole, and counts it."""
+    """It would survive its processes and ask for their memory again: all of it ends, counted."""
     async with (
         opened_driver(tmp_path / "run", runtime=runtime) as driver,
         started(driver, spec(memory_mib=128)) as probe,
@@ -44,7 +44,7 @@ async def test_ends_the_sandbox_whose_own_kernel_wants_too_much_memory(
         await probe.start(PYTHON, "-c", "x = bytearray(300 << 20)")
         async with asyncio.timeout(10):
             assert SandboxExit(signal=signal.SIGKILL) == await probe.sandbox.wait_exit()
-        assert probe.sandbox.oom_kills() == 1
+        assert probe.sandbox.oom_kills() > 0
         assert 100 * MIB < probe.sandbox.memory_peak_bytes() <= 128 * MIB
 
 

@@ -203,6 +203,27 @@ class SandboxGroup:
         else:
             (self._cpu / "cpu.shares").write_text(str(_share(memory_mib, 1024, 2, 262_144)))
 
+    def kill_all_or_tell(self) -> int | None:
+        """When memory runs out, have the kernel kill everything in the group, or tell us (v1).
+
+        For sandboxes with a kernel of their own, which goes on without the one process that the
+        host's kernel picks, and only asks for its memory again.
+
+        Returns:
+            A descriptor, the group's own, that becomes readable when memory has run out; None: the
+            kernel does the rest.
+
+        Raises:
+            OSError: the kernel refused.
+        """
+        if self._version == 2:
+            (self._memory / "memory.oom.group").write_text("1")
+            return None
+        event_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._fds.append(event_fd)
+        (self._memory / "cgroup.event_control").write_text(f"{event_fd} {self._oom_fd}")
+        return event_fd
+
     def members(self) -> list[int]:
         """Process ids of what runs in it.
 

@@ -60,6 +60,9 @@ class _Holdings:
     child: Child | None = None
     # Other processes of the OCI runtime that became our children.
     helpers: tuple[Child, ...] = ()
+    # It was ended because its memory had run out.
+    is_out_of_memory: bool = False
+    stop_oom: Callable[[], None] = field(default=lambda: None)
     stop_dns: Callable[[], None] = field(default=lambda: None)
     # Applies the limit on processor time unless `limit_cpu` has been called.
     cpu_timer: asyncio.TimerHandle | None = None
@@ -171,7 +174,8 @@ class OciSandbox:
     def oom_kills(self) -> int:
         """Processes killed for want of memory."""
         if self._closing is None:
-            self._oom_kills = self._group.oom_kills()
+            # The kernel may not have come to it, or have killed others than init.
+            self._oom_kills = max(self._group.oom_kills(), self._holdings.is_out_of_memory)
         return self._oom_kills
 
     async def wait_exit(self) -> SandboxExit:
@@ -346,6 +350,7 @@ class OciDriver:
             parts.group = cgroups.SandboxGroup(self._hierarchies, parts.cgroup_path)
             self._set_limits(parts.group, spec)
         self._adopt_helpers(holdings)
+        self._watch_memory(holdings, parts.group)
         await self._release_scratch(parts)
         _log.debug("sandbox started", action="sandbox-started", sandbox=spec.id, parts=parts.name)
         return OciSandbox(self, holdings, child, parts.group)
@@ -355,6 +360,24 @@ class OciDriver:
             memory_mib=spec.memory_mib + self._runtime.overhead_mib,
             processes=PROCESSES * self._runtime.host_tasks,
         )
+
+    def _watch_memory(self, holdings: _Holdings, group: cgroups.SandboxGroup) -> None:
+        """See to it that exhausted memory ends the whole of a sandbox with a kernel of its own."""
+        if not self._runtime.has_own_kernel or (event_fd := group.kill_all_or_tell()) is None:
+            return
+
+        def stop() -> None:
+            loop.remove_reader(event_fd)
+
+        def end() -> None:
+            stop()
+            holdings.is_out_of_memory = True
+            if holdings.child is not None:
+                holdings.child.send_signal(signal.SIGKILL)
+
+        loop = asyncio.get_running_loop()
+        loop.add_reader(event_fd, end)
+        holdings.stop_oom = stop
 
     async def _replace_scratch(self, parts: Prepared, size_mib: int) -> None:
         loop = asyncio.get_running_loop()
@@ -441,6 +464,7 @@ class OciDriver:
         for child in children:
             child.send_signal(signal.SIGKILL)
             await child.wait()
+        holdings.stop_oom()
         holdings.stop_dns()
         parts.close_descriptors()
         await self._release_scratch(parts)

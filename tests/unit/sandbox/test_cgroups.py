@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,30 @@ def test_limits_on_version_2(tmp_path: Path) -> None:
     assert (tmp_path / "g/memory.swap.max").read_text() == "0"
     assert (tmp_path / "g/cpu.weight").read_text() == "7"
     assert (tmp_path / "g/cpu.max").read_text() == "7235 100000"
+
+
+def test_version_2_kills_a_group_as_one(tmp_path: Path) -> None:
+    """The kernel does it: there is nothing to watch."""
+    _version_2(tmp_path)
+    group = _group(tmp_path, 2)
+    assert group.kill_all_or_tell() is None
+    group.close()
+    assert (tmp_path / "g/memory.oom.group").read_text() == "1"
+
+
+def test_version_1_tells_when_memory_has_run_out(tmp_path: Path) -> None:
+    """Through an event counter that goes with the group."""
+    _version_1(tmp_path)
+    group = _group(tmp_path, 1)
+    event_fd = group.kill_all_or_tell()
+    assert event_fd is not None
+    control = (tmp_path / "memory/g/cgroup.event_control").read_text()
+    os.eventfd_write(event_fd, 1)
+    assert os.eventfd_read(event_fd) == 1
+    assert int(control.split()[0]) == event_fd
+    group.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(event_fd)
 
 
 @pytest.mark.parametrize(
