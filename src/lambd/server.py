@@ -21,6 +21,7 @@ import uvloop
 
 from lambd.aws.clients import S3Source
 from lambd.config import Settings
+from lambd.environments.allocator import Allocator
 from lambd.environments.placement import HostLedger, machine_memory_mib
 from lambd.environments.pool import Pool
 from lambd.environments.preparation import Preparer
@@ -51,9 +52,10 @@ from lambd.sandbox.process import ProcessDriver
 from lambd.store.aliases import find_route
 from lambd.store.blobs import BlobStore
 from lambd.store.database import Database, ReservationsChanged
-from lambd.store.function_settings import read_settings, total_reserved_concurrency
+from lambd.store.function_settings import read_settings
 from lambd.store.function_urls import get_url_by_id
 from lambd.store.log_events import LogStore
+from lambd.store.provisioned import claimed_concurrency
 from lambd.store.unpacked_sizes import fill_unpacked_sizes
 
 _log = structlog.get_logger(__name__)
@@ -218,6 +220,7 @@ class _Platform:
         self._reconciler = Reconciler(
             database=database, blobs=blobs, preparer=preparer, pool=self._pool, tasks=tasks
         )
+        self._allocator = Allocator(database, self._pool)
         code_links = CodeLinks(blobs, base_url)
 
         async def read_url(url_id: str) -> FunctionUrl | None:
@@ -248,6 +251,7 @@ class _Platform:
                 code_links=code_links,
                 runtimes=catalogue,
                 runtime_version_arn=self._runtime_version_arn,
+                provisioned_counts=self._pool.provisioned_counts,
                 port=settings.port,
             ),
             logs_api=LogsApi(self._logs, scope),
@@ -260,12 +264,13 @@ class _Platform:
     async def start(self, sock: socket.socket) -> None:
         await self._logs.open()
         await fill_unpacked_sizes(self._database, self._blobs)
-        total = await self._database.read(total_reserved_concurrency)
+        total = await self._database.read(claimed_concurrency)
         self._admission.note(ReservationsChanged(total=total))
         for loop in (
             self._logs.run(),
             self._pool.run_sweeper(),
             self._reconciler.run(),
+            self._allocator.run(),
             self._server.run_sweeper(),
         ):
             self._loops.append(self._tasks.create_task(loop))

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from tests.integration.control_world import ROLE
 
-from lambd.environments.environment import ExecutionEnvironment
+from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment
 from lambd.environments.merging import merge_trees
 from lambd.environments.placement import HostLedger
 from lambd.environments.pool import Pool
@@ -347,7 +347,9 @@ async def test_a_merge_survives_kill_9(host: Host, links: int) -> None:
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
-async def never(version: FunctionVersion, pool: Pool) -> ExecutionEnvironment:
+async def never(
+    version: FunctionVersion, owner: EnvironmentOwner, *, provisioned: bool = False
+) -> ExecutionEnvironment:
     """Nothing is invoked here."""
     raise NotImplementedError
 

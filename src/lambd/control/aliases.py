@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from lambd.control.context import ControlContext
 from lambd.control.guards import require_version
+from lambd.control.provisioned import check_alias_targets
 from lambd.control.versions import page_size
 from lambd.model.aliases import AdditionalVersion, Alias
 from lambd.model.arns import LATEST, FunctionReference
@@ -26,6 +27,7 @@ from lambd.store import aliases as rows
 from lambd.store.database import Connection
 from lambd.store.functions import new_id
 from lambd.store.paging import Page
+from lambd.store.provisioned import delete_config, get_config, renew_allocation
 from lambd.store.scopes import delete_scope_rows
 
 
@@ -130,6 +132,7 @@ def update_alias(
         NotFoundError: there is no such function, alias or version.
         PreconditionFailedError: another `RevisionId` was given than the alias has.
         InvalidParameterError: the two versions do not go together.
+        ConflictError: the alias has provisioned concurrency, and so has such a version.
     """
     require_version(connection, context, FunctionReference(name=request.function_name))
     alias = rows.get_alias(connection, request.function_name, request.name)
@@ -151,6 +154,8 @@ def update_alias(
     main = _require_target(connection, context, changed.function_name, changed.version)
     _check_routing(connection, context, changed, main)
     rows.replace_alias(connection, changed)
+    if (changed.version, changed.additional) != (alias.version, alias.additional):
+        _move_provisioned(connection, changed)
     return changed
 
 
@@ -164,7 +169,15 @@ def delete_alias(
     """
     require_version(connection, context, FunctionReference(name=function_name))
     if rows.delete_alias(connection, function_name, name):
+        delete_config(connection, function_name, name)
         delete_scope_rows(connection, function_name, name)
+
+
+def _move_provisioned(connection: Connection, alias: Alias) -> None:
+    """Let an alias's provisioned concurrency follow it to other versions."""
+    if get_config(connection, alias.function_name, alias.name) is not None:
+        check_alias_targets(connection, alias.function_name, alias.name)
+        renew_allocation(connection, alias.function_name, alias.name)
 
 
 def _additional(weights: Mapping[str, float]) -> AdditionalVersion | None:

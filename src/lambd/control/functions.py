@@ -30,8 +30,9 @@ from lambd.store import functions as rows
 from lambd.store import tags as tag_rows
 from lambd.store.aliases import names_leading_to
 from lambd.store.database import Connection
-from lambd.store.function_settings import get_reserved_concurrency, put_reserved_concurrency
+from lambd.store.function_settings import get_reserved_concurrency
 from lambd.store.paging import Page
+from lambd.store.provisioned import delete_config, notify_claims, provisioned_total
 from lambd.store.scopes import delete_scope_rows
 
 
@@ -220,9 +221,13 @@ def delete_function(
         raise InvalidParameterError("Deletion of aliases is not currently supported.")  # [K]
     require_version(connection, context, FunctionReference(name=name))
     if qualifier is None:
-        if get_reserved_concurrency(connection, name) is not None:
-            put_reserved_concurrency(connection, name, None)
+        has_claims = (
+            get_reserved_concurrency(connection, name) is not None
+            or provisioned_total(connection, name) > 0
+        )
         rows.delete_function(connection, name)
+        if has_claims:
+            notify_claims(connection)
     elif (version := rows.get_version(connection, name, qualifier)) is not None:
         if names := names_leading_to(connection, name, qualifier):
             raise ConflictError(
@@ -230,6 +235,7 @@ def delete_function(
                 f"[{', '.join(names)}]"
             )
         rows.delete_version(connection, version)
+        delete_config(connection, name, qualifier)
         delete_scope_rows(connection, name, qualifier)
 
 

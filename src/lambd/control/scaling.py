@@ -16,6 +16,7 @@ from lambd.store import function_settings as rows
 from lambd.store.contents import code_storage_bytes
 from lambd.store.database import Connection
 from lambd.store.functions import count_functions
+from lambd.store.provisioned import claimed_concurrency, provisioned_total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +35,23 @@ def put_function_concurrency(
 
     Raises:
         NotFoundError: there is no such function.
-        InvalidParameterError: too little would be left unreserved.
+        InvalidParameterError: too little would be left unreserved, or the function has more
+            provisioned concurrency than that.
     """
     _require_function(connection, context, name)
-    own = rows.get_reserved_concurrency(connection, name) or 0
-    left = _unreserved(connection, context) + own - reserved
+    provisioned = provisioned_total(connection, name)
+    if reserved < provisioned:
+        raise InvalidParameterError(
+            f" ReservedConcurrentExecutions  {reserved} should not be lower than function's total "
+            f"provisioned concurrency [{provisioned}]."
+        )
+    # Without a reservation, what is provisioned is what the others cannot use.
+    own = rows.get_reserved_concurrency(connection, name)
+    claimed = provisioned if own is None else own
+    total = context.limits.concurrent_executions
+    left = total - claimed_concurrency(connection) + claimed - reserved
     least = context.limits.unreserved_concurrency
-    if left < least and reserved > own:
+    if left < least and reserved > claimed:
         raise InvalidParameterError(
             "Specified ReservedConcurrentExecutions for function decreases account's "
             f"UnreservedConcurrentExecution below its minimum value of [{least}]."

@@ -36,10 +36,15 @@ import structlog
 from lambd.environments.failures import Failure, exited, start_failed, timed_out
 from lambd.environments.function_log import FunctionLog
 from lambd.http.server import HttpServer
-from lambd.model.errors import RUNTIME_INVALID_ENTRYPOINT, SANDBOX_TIMED_OUT, SandboxError
+from lambd.model.errors import (
+    RUNTIME_INVALID_ENTRYPOINT,
+    SANDBOX_TIMED_OUT,
+    PlatformError,
+    SandboxError,
+)
 from lambd.model.functions import FunctionVersion
 from lambd.model.invocations import Invocation, InvocationResult
-from lambd.model.limits import INIT_TIMEOUT_S
+from lambd.model.limits import INIT_TIMEOUT_S, PROVISIONED_INIT_TIMEOUT_S
 from lambd.runtimeapi.session import RuntimeOutcome, RuntimeSession
 from lambd.sandbox.driver import Sandbox
 from lambd.telemetry.lines import Outcome, Report
@@ -77,6 +82,7 @@ class Launch:
 
 
 ResultCallback = Callable[[InvocationResult], None]
+AcquiredCallback = Callable[["ExecutionEnvironment | PlatformError"], None]
 
 
 class EnvironmentOwner(Protocol):
@@ -87,6 +93,15 @@ class EnvironmentOwner(Protocol):
 
     def environment_died(self, environment: ExecutionEnvironment) -> None:
         """It is DEAD; `close` it."""
+
+
+class EnvironmentStarter(Protocol):
+    """Makes environments: everything up to the init phase (see `starter.py`)."""
+
+    async def __call__(
+        self, version: FunctionVersion, owner: EnvironmentOwner, *, provisioned: bool = False
+    ) -> ExecutionEnvironment:
+        """Start a sandbox for a version and return its environment, not yet initialised."""
 
 
 @dataclass(slots=True)
@@ -115,10 +130,12 @@ class ExecutionEnvironment:
         log: FunctionLog,
         owner: EnvironmentOwner,
         response_limit_bytes: int,
+        is_provisioned: bool = False,
     ) -> None:
         deployment = version.serving or version.deployment
         self.version = version
         self.config = deployment.config
+        self._is_provisioned = is_provisioned
         self.idle_since = 0.0
         self.is_frozen = False
         # HTTP servers on the sandbox's own sockets, closed with the environment.
@@ -156,8 +173,11 @@ class ExecutionEnvironment:
         """Whether it can take an invocation now: checked before every reuse."""
         return self._phase is Phase.COLD or (self._phase is Phase.IDLE and self.session.is_ready)
 
-    async def initialise(self) -> None:
-        """Run the init phase; a function whose init fails leaves the environment COLD.
+    async def initialise(self) -> Failure | None:
+        """Run the init phase; tells how it failed, if it did.
+
+        An on-demand environment is COLD then, and the next invocation runs the phase again. A
+        provisioned one has more time, and is of no use after a failure.
 
         Raises:
             SandboxError: the sandbox itself went away.
@@ -166,12 +186,12 @@ class ExecutionEnvironment:
         self._log.init_start()
         self._start_runtime()
         try:
-            async with asyncio.timeout(INIT_TIMEOUT_S):
+            async with asyncio.timeout(self._init_timeout_s()):
                 failure = await self._init_done
         except TimeoutError:
             self._log.init_report(self._ms_since(started), status="timeout", error_type=None)
             self._reset()
-            return
+            return timed_out("", int(self._init_timeout_s()))
         if self._phase is Phase.DEAD:
             raise SandboxError(f"sandbox {self._sandbox.id} ended while it was initialising")
         self._sandbox.limit_cpu()
@@ -183,6 +203,12 @@ class ExecutionEnvironment:
                 self._ms_since(started), status="error", error_type=failure.error_type
             )
             self._reset()
+        return failure
+
+    def _init_timeout_s(self) -> float:
+        if self._is_provisioned:
+            return max(PROVISIONED_INIT_TIMEOUT_S, self.config.timeout_s)
+        return INIT_TIMEOUT_S
 
     def invoke(self, invocation: Invocation, done: ResultCallback) -> None:
         """Run one invocation; `is_usable` has been checked in the same loop step.

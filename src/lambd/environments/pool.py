@@ -10,15 +10,21 @@ kills.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 import structlog
 
-from lambd.environments.environment import ExecutionEnvironment, Phase
+from lambd.environments.environment import (
+    AcquiredCallback,
+    EnvironmentStarter,
+    ExecutionEnvironment,
+    Phase,
+)
 from lambd.environments.placement import HostLedger
+from lambd.environments.provisioned import ProvisionedGroup
 from lambd.model.errors import (
     CONCURRENT_INVOCATION_LIMIT_EXCEEDED,
     PlatformError,
@@ -32,22 +38,14 @@ _log = structlog.get_logger(__name__)
 
 # (function name, version, deployment id)
 PoolKey = tuple[str, str, str]
+# (function name, qualifier, deployment id)
+GroupKey = tuple[str, str, str]
 # How often idle environments are looked at, seconds.
 _SWEEP_INTERVAL_S = 0.25
 # Phases that end with the environment being available.
 _ON_ITS_WAY = frozenset({Phase.FINISHING, Phase.STARTING, Phase.RESETTING})
 # How long a request counts on an environment that is on its way before another one is started.
 _GRACE_S = 0.02
-
-
-class EnvironmentStarter(Protocol):
-    """Makes environments: everything up to the init phase (see `starter.py`)."""
-
-    async def __call__(self, version: FunctionVersion, pool: Pool) -> ExecutionEnvironment:
-        """Start a sandbox for a version and return its environment, not yet initialised."""
-
-
-AcquiredCallback = Callable[["ExecutionEnvironment | PlatformError"], None]
 
 
 class _Waiter:
@@ -118,6 +116,12 @@ class Pool:
         self._by_environment: dict[ExecutionEnvironment, _Deployment] = {}
         self._closing: set[ExecutionEnvironment] = set()
         self._accepting = True
+        self._groups: dict[GroupKey, ProvisionedGroup] = {}
+        # Half the processors are left to those who wait for an environment.
+        self.provisioned_starts = asyncio.Semaphore(max(2, (os.cpu_count() or 1) // 2))
+        self._provisioned_mib = 0
+        # Called when provisioned environments have become ready, or cannot.
+        self.groups_changed: Callable[[], None] = _nothing
 
     # -- acquire and release
 
@@ -214,7 +218,8 @@ class Pool:
 
     def environments(self) -> Iterator[ExecutionEnvironment]:
         """Every environment that exists."""
-        return iter(list(self._by_environment))
+        provisioned = (e for group in self._groups.values() for e in group.environments)
+        return iter([*self._by_environment, *provisioned])
 
     async def run_sweeper(self) -> None:
         """Freeze and reap idle environments; runs until cancelled."""
@@ -226,6 +231,10 @@ class Pool:
         """Freeze and reap what has been idle long enough at this `time.monotonic`."""
         for deployment in list(self._deployments.values()):
             self._sweep(deployment, now)
+        for key, group in list(self._groups.items()):
+            group.sweep(now, self._freeze_after_s)
+            if group.is_gone:
+                del self._groups[key]
 
     def stop_accepting(self) -> None:
         """Refuse new requests; running invocations go on."""
@@ -238,8 +247,65 @@ class Pool:
             while deployment.waiters:
                 self._fail_waiter(deployment, UnavailableError("The platform is shutting down"))
         await asyncio.gather(
-            *(self._close_environment(environment) for environment in list(self._by_environment))
+            *(self._close_environment(environment) for environment in list(self._by_environment)),
+            *(group.close() for group in self._groups.values()),
         )
+
+    # -- provisioned concurrency
+
+    def provision(self, key: GroupKey, version: FunctionVersion, number: int) -> None:
+        """Keep so many environments of a version initialised for a scope."""
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = ProvisionedGroup(
+                version=version,
+                serving=version.serving or version.deployment,
+                starter=self._starter,
+                host=self,
+                tasks=self._tasks,
+                changed=self.groups_changed,
+            )
+        group.resize(number)
+
+    def release_provisioned(self, key: GroupKey) -> None:
+        """Let a scope's environments go, the busy ones after their invocation."""
+        if (group := self._groups.get(key)) is not None:
+            group.resize(0)
+
+    def group(self, key: GroupKey) -> ProvisionedGroup | None:
+        """The provisioned environments of a scope."""
+        return self._groups.get(key)
+
+    def lease_provisioned(self, key: GroupKey) -> ProvisionedGroup | None:
+        """A lease on a provisioned environment of a scope, if one is free."""
+        group = self._groups.get(key)
+        return group if group is not None and group.lease() else None
+
+    def provisioned_counts(self, name: str, qualifier: str) -> tuple[int, int]:
+        """How many environments a scope has, and how many of them are initialised."""
+        groups = [g for key, g in self._groups.items() if key[:2] == (name, qualifier) and g.target]
+        return sum(g.allocated for g in groups), sum(g.available for g in groups)
+
+    def take_room(self, memory_mib: int) -> None:
+        """Promise memory to a provisioned environment, evicting idle ones.
+
+        Raises:
+            ThrottledError: everything on the host is busy.
+            SandboxError: provisioned environments have all of the host.
+        """
+        if not self._accepting:
+            raise UnavailableError("The platform is shutting down")
+        is_all_provisioned = self._provisioned_mib == self._ledger.promised_mib
+        if is_all_provisioned and not self._ledger.has_room(memory_mib):
+            raise SandboxError(f"The host has no room for another {memory_mib} MiB")
+        self._make_room(memory_mib)
+        self._ledger.take(memory_mib)
+        self._provisioned_mib += memory_mib
+
+    def give_room_back(self, memory_mib: int) -> None:
+        """Take the promise back."""
+        self._ledger.give_back(memory_mib)
+        self._provisioned_mib -= memory_mib
 
     # -- starting
 
@@ -394,3 +460,7 @@ class Pool:
         unused = not (deployment.environments or deployment.starting or deployment.waiters)
         if unused and self._deployments.get(key) is deployment:
             del self._deployments[key]
+
+
+def _nothing() -> None:
+    """Nobody listens yet."""

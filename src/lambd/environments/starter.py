@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from lambd.environments.environment import ExecutionEnvironment, Launch
+from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment, Launch
 from lambd.environments.function_log import FunctionLog, LogSink
-from lambd.environments.pool import Pool
 from lambd.environments.preparation import PreparationFailedError, Prepared, Preparer
 from lambd.http.server import Application, HttpServer
 from lambd.model.arns import Scope
@@ -45,7 +44,7 @@ class StarterSettings:
 
 
 class Starter:
-    """Implements `pool.EnvironmentStarter`."""
+    """Implements `environment.EnvironmentStarter`."""
 
     def __init__(
         self,
@@ -62,7 +61,9 @@ class Starter:
         self._settings = settings
         self._platform = platform
 
-    async def __call__(self, version: FunctionVersion, pool: Pool) -> ExecutionEnvironment:
+    async def __call__(
+        self, version: FunctionVersion, owner: EnvironmentOwner, *, provisioned: bool = False
+    ) -> ExecutionEnvironment:
         """Start a sandbox and serve its sockets.
 
         Raises:
@@ -75,7 +76,9 @@ class Starter:
             raise SandboxError(error.message) from error
         sandbox = await self._driver.start(_spec(deployment, prepared))
         try:
-            return await self._assemble(version, deployment, prepared, sandbox, pool)
+            return await self._assemble(
+                version, deployment, prepared, sandbox, owner, provisioned=provisioned
+            )
         except BaseException:
             await sandbox.close()
             raise
@@ -86,7 +89,9 @@ class Starter:
         deployment: Deployment,
         prepared: Prepared,
         sandbox: Sandbox,
-        pool: Pool,
+        owner: EnvironmentOwner,
+        *,
+        provisioned: bool,
     ) -> ExecutionEnvironment:
         stream = log_stream_name(
             version.name,
@@ -106,10 +111,13 @@ class Starter:
         made = ExecutionEnvironment(
             version=version,
             sandbox=sandbox,
-            launch=self._launch(version, deployment, prepared, sandbox, stream),
+            launch=self._launch(
+                version, deployment, prepared, sandbox, stream, provisioned=provisioned
+            ),
             log=log,
-            owner=pool,
+            owner=owner,
             response_limit_bytes=self._settings.response_limit_bytes,
+            is_provisioned=provisioned,
         )
         runtime_server = HttpServer(made.session, max_connections=_MAX_RUNTIME_CONNECTIONS)
         await runtime_server.listen(sandbox.runtime_api_socket)
@@ -129,6 +137,8 @@ class Starter:
         prepared: Prepared,
         sandbox: Sandbox,
         stream: str,
+        *,
+        provisioned: bool,
     ) -> Launch:
         customer = deployment.config.environment or {}
         endpoint_url = self._settings.endpoint_url
@@ -139,6 +149,7 @@ class Starter:
             log_stream=stream,
             credentials=self._settings.credentials,
             endpoint_url=endpoint_url or None,
+            initialization_type="provisioned-concurrency" if provisioned else "on-demand",
             task_root=sandbox.path_inside(_TASK_ROOT),
             runtime_dir=sandbox.path_inside(RUNTIME_DIR),
             lang_dir=sandbox.path_inside(LANG_DIR),

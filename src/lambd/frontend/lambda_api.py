@@ -56,6 +56,8 @@ class LambdaApi:
     runtimes: RuntimeRules
     # Identifier of a runtime -> ARN of the version that this machine runs; None if it cannot.
     runtime_version_arn: Callable[[str], Awaitable[str | None]]
+    # Function and qualifier -> provisioned environments (allocated, ready for invocations).
+    provisioned_counts: Callable[[str, str], tuple[int, int]]
     # Where function URLs are served.
     port: int
 

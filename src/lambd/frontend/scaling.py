@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from lambd.control import scaling
+from lambd.control import provisioned, scaling
 from lambd.control.guards import require_version
 from lambd.frontend.lambda_api import Call, LambdaApi, Members
 from lambd.model.arns import LATEST, FunctionReference, parse_function_reference, parse_unqualified
+from lambd.model.provisioned import ProvisionedConcurrency
 from lambd.model.settings import RecursiveLoop, RuntimeManagement, UpdateRuntimeOn
 
 
@@ -88,6 +89,70 @@ async def get_account_settings(api: LambdaApi, call: Call) -> Members:
         },
         "AccountUsage": {"TotalCodeSize": usage.code_bytes, "FunctionCount": usage.functions},
     }
+
+
+async def put_provisioned_concurrency_config(api: LambdaApi, call: Call) -> Members:
+    """PutProvisionedConcurrencyConfig."""
+    reference = _reference(api, call.params)
+    requested = call.params["ProvisionedConcurrentExecutions"]
+    config = await api.database.run(
+        provisioned.put_provisioned_concurrency, api.context(), reference, requested
+    )
+    return _provisioned(api, config)
+
+
+async def get_provisioned_concurrency_config(api: LambdaApi, call: Call) -> Members:
+    """GetProvisionedConcurrencyConfig."""
+    reference = _reference(api, call.params)
+    config = await api.database.read(
+        provisioned.get_provisioned_concurrency, api.context(), reference
+    )
+    return _provisioned(api, config)
+
+
+async def list_provisioned_concurrency_configs(api: LambdaApi, call: Call) -> Members:
+    """ListProvisionedConcurrencyConfigs."""
+    params = call.params
+    page = await api.database.read(
+        provisioned.list_provisioned_concurrency,
+        api.context(),
+        parse_unqualified(params["FunctionName"], api.scope),
+        marker=params.get("Marker"),
+        max_items=params.get("MaxItems"),
+    )
+    configs = [
+        {
+            "FunctionArn": api.scope.function_arn(config.function_name, config.qualifier),
+            **_provisioned(api, config),
+        }
+        for config in page.items
+    ]
+    reply: Members = {"ProvisionedConcurrencyConfigs": configs}
+    if page.next_marker is not None:
+        reply["NextMarker"] = page.next_marker
+    return reply
+
+
+async def delete_provisioned_concurrency_config(api: LambdaApi, call: Call) -> Members:
+    """DeleteProvisionedConcurrencyConfig."""
+    reference = _reference(api, call.params)
+    await api.database.run(provisioned.delete_provisioned_concurrency, api.context(), reference)
+    return {}
+
+
+def _provisioned(api: LambdaApi, config: ProvisionedConcurrency) -> Members:
+    """A config with what there is of it now; LastModified has no fraction here [L]."""
+    allocated, available = api.provisioned_counts(config.function_name, config.qualifier)
+    reply: Members = {
+        "RequestedProvisionedConcurrentExecutions": config.requested,
+        "AvailableProvisionedConcurrentExecutions": available,
+        "AllocatedProvisionedConcurrentExecutions": allocated,
+        "Status": config.status.value,
+        "LastModified": f"{config.last_modified:%Y-%m-%dT%H:%M:%S}+0000",
+    }
+    if config.status_reason is not None:
+        reply["StatusReason"] = config.status_reason
+    return reply
 
 
 def _reference(api: LambdaApi, params: Members) -> FunctionReference:

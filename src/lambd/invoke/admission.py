@@ -19,12 +19,17 @@ from lambd.store.database import ReservationsChanged
 class Lease:
     """What one function holds now; a lease is one count of it, given back by `release`."""
 
-    __slots__ = ("in_use", "is_reserved", "name")
+    __slots__ = ("_admission", "in_use", "is_reserved", "name")
 
-    def __init__(self, name: str, *, is_reserved: bool) -> None:
+    def __init__(self, admission: Admission, name: str, *, is_reserved: bool) -> None:
+        self._admission = admission
         self.name = name
         self.is_reserved = is_reserved
         self.in_use = 0
+
+    def release(self) -> None:
+        """Give it back; once for each `Admission.acquire`."""
+        self._admission.release(self)
 
 
 class Admission:
@@ -55,7 +60,7 @@ class Admission:
         """
         held = self._functions.get(name)
         if held is None:
-            held = Lease(name, is_reserved=reserved is not None)
+            held = Lease(self, name, is_reserved=reserved is not None)
         elif held.is_reserved is (reserved is None):
             self._move(held)
         if reserved is not None:

@@ -14,6 +14,7 @@ import structlog
 
 from lambd.environments.environment import ExecutionEnvironment
 from lambd.environments.pool import Pool
+from lambd.environments.provisioned import ProvisionedGroup
 from lambd.invoke.admission import Admission, Lease
 from lambd.invoke.events import EventRunner
 from lambd.invoke.ids import new_trace_header
@@ -141,8 +142,13 @@ class InvokePipeline:
             invoked(None)
             return
         invocation = self._invocation(request, version, settings)
-        lease = self._admission.acquire(version.name, settings.reserved_concurrency)
-        run = _Run(self._admission, lease, invocation, invoked)
+        if settings.provisioned_concurrency and request.qualifier is not None:
+            group = self._pool.lease_provisioned((version.name, request.qualifier, serving.id))
+            if group is not None:
+                group.acquire(ACQUIRE_TIMEOUT_S, _Run(group, invocation, invoked).acquired)
+                return
+        lease = self._admission.acquire(version.name, settings.on_demand_reserved)
+        run = _Run(lease, invocation, invoked)
         try:
             environment = self._pool.acquire_nowait((version.name, version.version, serving.id))
             if environment is not None:
@@ -150,7 +156,7 @@ class InvokePipeline:
             else:
                 self._pool.acquire(version, serving, ACQUIRE_TIMEOUT_S, run.acquired)
         except BaseException:
-            self._admission.release(lease)
+            lease.release()
             raise
 
     def _invocation(
@@ -190,16 +196,14 @@ class InvokePipeline:
 class _Run:
     """An admitted invocation: its lease ends with it, however that is."""
 
-    __slots__ = ("_admission", "_invocation", "_invoked", "_lease")
+    __slots__ = ("_invocation", "_invoked", "_lease")
 
     def __init__(
         self,
-        admission: Admission,
-        lease: Lease,
+        lease: Lease | ProvisionedGroup,
         invocation: Invocation,
         invoked: InvokedCallback,
     ) -> None:
-        self._admission = admission
         self._lease = lease
         self._invocation = invocation
         self._invoked = invoked
@@ -215,12 +219,12 @@ class _Run:
             self._fail(error)
 
     def _fail(self, error: PlatformError) -> None:
-        self._admission.release(self._lease)
+        self._lease.release()
         self._invoked(error)
 
     def ended(self, result: InvocationResult) -> None:
         """The function has answered."""
-        self._admission.release(self._lease)
+        self._lease.release()
         self._invoked(result)
 
 

@@ -24,6 +24,12 @@ class NotFoundError(PlatformError):
     """The resource you requested does not exist."""
 
 
+class ProvisionedConcurrencyNotFoundError(PlatformError):
+    """No Provisioned Concurrency Config found for this function"""
+
+    # The text is AWS's, without a full stop (`ProvisionedConcurrencyConfigNotFoundException`).
+
+
 class ConflictError(PlatformError):
     """The operation conflicts with the resource's current state."""
 

@@ -19,6 +19,8 @@ EPHEMERAL_STORAGE_MIN_MIB, EPHEMERAL_STORAGE_MAX_MIB = 512, 10_240
 MEMORY_MIB_PER_VCPU = 1769
 # On-demand initialisation phase, seconds (runtime.md section 3).
 INIT_TIMEOUT_S = 10.0
+# The same of provisioned environments, unless the function's timeout is longer.
+PROVISIONED_INIT_TIMEOUT_S = 130.0
 # Last bytes of the log returned by LogType=Tail.
 LOG_TAIL_BYTES = 4096
 # File descriptors per process, processes and threads per environment.

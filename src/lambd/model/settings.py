@@ -106,7 +106,16 @@ class FunctionSettings:
 
     # None: the function draws on the account's unreserved concurrency.
     reserved_concurrency: int | None = None
+    # Of all versions and aliases together; it is part of the reservation if there is one.
+    provisioned_concurrency: int = 0
     recursive_loop: RecursiveLoop = RecursiveLoop.TERMINATE
     # By qualifier.
     policies: Mapping[str, Policy] = field(default_factory=dict)
     event_invoke: Mapping[str, EventInvokeConfig] = field(default_factory=dict)
+
+    @property
+    def on_demand_reserved(self) -> int | None:
+        """What is left of the reservation beside provisioned concurrency; None without one."""
+        if self.reserved_concurrency is None:
+            return None
+        return max(0, self.reserved_concurrency - self.provisioned_concurrency)

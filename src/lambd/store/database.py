@@ -50,7 +50,7 @@ class LayerChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReservationsChanged:
-    """Some function's reserved concurrency changed; all functions together have `total`."""
+    """Reserved or provisioned concurrency changed; `total` of the account's is spoken for."""
 
     total: int
 

@@ -11,9 +11,10 @@ from lambd.model.settings import (
     RuntimeManagement,
     UpdateRuntimeOn,
 )
-from lambd.store.database import Connection, FunctionChanged, ReservationsChanged, notify
+from lambd.store.database import Connection, FunctionChanged, notify
 from lambd.store.event_invoke import list_configs
 from lambd.store.policies import list_policies
+from lambd.store.provisioned import notify_claims, provisioned_total
 from lambd.store.scopes import is_scope
 from lambd.store.tables import functions
 from lambd.store.tables_settings import function_settings, runtime_management
@@ -27,6 +28,7 @@ def read_settings(connection: Connection, name: str) -> FunctionSettings | None:
         return None
     return FunctionSettings(
         reserved_concurrency=get_reserved_concurrency(connection, name),
+        provisioned_concurrency=provisioned_total(connection, name),
         recursive_loop=get_recursive_loop(connection, name),
         policies={
             qualifier: parse_policy(document)
@@ -53,7 +55,7 @@ def get_reserved_concurrency(connection: Connection, name: str) -> int | None:
 def put_reserved_concurrency(connection: Connection, name: str, reserved: int | None) -> None:
     """Reserve concurrency for an existing function, or with None no longer."""
     _put(connection, name, reserved_concurrency=reserved)
-    notify(connection, ReservationsChanged(total=total_reserved_concurrency(connection)))
+    notify_claims(connection)
 
 
 def total_reserved_concurrency(connection: Connection) -> int:

@@ -77,10 +77,23 @@ function_urls = Table(
     Index("ix_function_urls_id", "id", unique=True),
 )
 
+provisioned_concurrency = Table(
+    "provisioned_concurrency",
+    metadata,
+    _function_name(),
+    _qualifier(),
+    Column("requested", Integer, nullable=False),
+    Column("allocation_id", String(36), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("status_reason", Text, nullable=True),
+    Column("last_modified", UtcTime, nullable=False),
+)
+
 # Those with a row per scope.
 SCOPED = (
     resource_policies,
     runtime_management,
     event_invoke_configs,
     function_urls,
+    provisioned_concurrency,
 )

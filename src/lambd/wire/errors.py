@@ -49,6 +49,9 @@ FORMS: Mapping[type[PlatformError], ErrorForm] = {
     # What a subclass without a row falls back on; a test holds that there is none.
     PlatformError: _SERVICE,
     errors.NotFoundError: ErrorForm("ResourceNotFoundException", "ResourceNotFoundException"),
+    errors.ProvisionedConcurrencyNotFoundError: ErrorForm(
+        "ProvisionedConcurrencyConfigNotFoundException", "ResourceNotFoundException"
+    ),
     errors.ConflictError: ErrorForm("ResourceConflictException", "ResourceAlreadyExistsException"),
     errors.InvalidParameterError: ErrorForm(
         "InvalidParameterValueException", "InvalidParameterException"

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from tests.unit.environments.conftest import Stage, make_stage, make_version
 
-from lambd.environments.environment import ExecutionEnvironment, Phase
+from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment, Phase
 from lambd.environments.placement import HostLedger
 from lambd.environments.pool import Pool, PoolKey
 from lambd.model.errors import PlatformError, SandboxError, ThrottledError
@@ -25,11 +25,13 @@ class Starter:
         self.stages: list[Stage] = []
         self.error: PlatformError | None = None
 
-    async def __call__(self, version: FunctionVersion, pool: Pool) -> ExecutionEnvironment:
+    async def __call__(
+        self, version: FunctionVersion, owner: EnvironmentOwner, *, provisioned: bool = False
+    ) -> ExecutionEnvironment:
         """Make one."""
         if self.error is not None:
             raise self.error
-        stage = make_stage(version, owner=pool)
+        stage = make_stage(version, owner=owner)
         self.stages.append(stage)
         return stage.environment
 

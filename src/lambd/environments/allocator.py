@@ -1,0 +1,120 @@
+"""Brings provisioned concurrency about: rows say what is wanted, the pool keeps it, rows learn how.
+
+Follows every change of a function: a config comes, goes or changes, an alias leads elsewhere, a
+version becomes Active. On start everything configured is allocated anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import structlog
+
+from lambd.environments.pool import GroupKey, Pool
+from lambd.model.provisioned import (
+    Allocation,
+    AllocationStatus,
+    ProvisionedConcurrency,
+)
+from lambd.store import provisioned as rows
+from lambd.store.database import Change, Database, FunctionChanged
+
+_log = structlog.get_logger(__name__)
+
+# After a fault of ours, seconds.
+_RETRY_S = 1.0
+
+
+class Allocator:
+    """See the module header; `run` under the root task group."""
+
+    def __init__(self, database: Database, pool: Pool) -> None:
+        self._database = database
+        self._pool = pool
+        self._changed = asyncio.Event()
+        self._changed_names: set[str] = set()
+        # By function and qualifier what the row says, and the groups in the pool.
+        self._scopes: dict[tuple[str, str], tuple[ProvisionedConcurrency, list[GroupKey]]] = {}
+        # The allocation that each group was last brought to its number for.
+        self._applied: dict[GroupKey, str] = {}
+        database.subscribe(self._note)
+        pool.groups_changed = self._changed.set
+
+    def _note(self, change: Change) -> None:
+        if isinstance(change, FunctionChanged):
+            self._changed_names.add(change.name)
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Allocate on start and after every change; runs until cancelled."""
+        is_started = False
+        while True:
+            self._changed.clear()
+            try:
+                if not is_started:
+                    await self._database.run(rows.restart_allocations)
+                    self._changed_names.update(await self._database.read(rows.configured_functions))
+                    is_started = True
+                await self._follow()
+            except Exception:  # noqa: BLE001 - a task root: a full disk must not stop the platform
+                _log.exception("allocation_failed", retry_after_s=_RETRY_S)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                await self._changed.wait()
+
+    async def _follow(self) -> None:
+        """Take up what has changed."""
+        for name in list(self._changed_names):
+            self._changed_names.discard(name)
+            try:
+                self._apply(name, await self._database.read(rows.list_allocations, name))
+            except BaseException:
+                self._changed_names.add(name)
+                raise
+        await self._settle()
+
+    def _apply(self, name: str, allocations: list[Allocation]) -> None:
+        """Bring the pool to what the rows say of one function."""
+        wanted: set[GroupKey] = set()
+        for scope in [scope for scope in self._scopes if scope[0] == name]:
+            del self._scopes[scope]
+        for allocation in allocations:
+            config = allocation.config
+            keys = []
+            for share in allocation.shares:
+                serving = share.version.serving or share.version.deployment
+                key = (name, config.qualifier, serving.id)
+                keys.append(key)
+                if config.status is AllocationStatus.FAILED:
+                    # What there is stays; more is not tried until somebody asks again.
+                    continue
+                if self._applied.get(key) != config.allocation_id:
+                    self._applied[key] = config.allocation_id
+                    self._pool.provision(key, share.version, share.environments)
+            wanted.update(keys)
+            if keys:
+                self._scopes[name, config.qualifier] = (config, keys)
+        for key in [key for key in self._applied if key[0] == name and key not in wanted]:
+            del self._applied[key]
+            self._pool.release_provisioned(key)
+
+    async def _settle(self) -> None:
+        """Write down what has come to rest."""
+        for scope, (config, keys) in list(self._scopes.items()):
+            status, reason = self._outcome(keys)
+            # An environment that is being replaced does not take READY back, as on AWS.
+            if status in {AllocationStatus.IN_PROGRESS, config.status}:
+                continue
+            settled = replace(config, status=status, status_reason=reason)
+            await self._database.run(rows.settle_allocation, settled)
+            self._scopes[scope] = (settled, keys)
+
+    def _outcome(self, keys: list[GroupKey]) -> tuple[AllocationStatus, str | None]:
+        groups = [self._pool.group(key) for key in keys]
+        for group in groups:
+            if group is not None and group.failure is not None:
+                return AllocationStatus.FAILED, group.failure
+        if all(group is not None and group.is_complete for group in groups):
+            return AllocationStatus.READY, None
+        return AllocationStatus.IN_PROGRESS, None
