@@ -44,7 +44,8 @@ from lambd.model.errors import PlatformError, UnavailableError
 from lambd.model.settings import FunctionSettings, FunctionUrl
 from lambd.runtimes import catalogue
 from lambd.runtimes.environment import Credentials
-from lambd.runtimes.provision import Provisioner, RuntimeUnavailableError
+from lambd.runtimes.prepared import RuntimeUnavailableError
+from lambd.runtimes.provision import Provisioner
 from lambd.sandbox.driver import SandboxDriver
 from lambd.sandbox.namespaces import enter_private_mounts
 from lambd.sandbox.oci import OciDriver

@@ -31,7 +31,8 @@ from lambd.model.functions import (
     FunctionVersion,
     State,
 )
-from lambd.runtimes.provision import PreparedRuntime, Provisioner
+from lambd.runtimes.prepared import PreparedRuntime
+from lambd.runtimes.provision import Provisioner
 from lambd.store import functions, layers
 from lambd.store.blobs import BlobStore
 from lambd.store.contents import References

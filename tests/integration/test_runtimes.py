@@ -15,7 +15,8 @@ import pytest
 
 from lambd.runtimes import interpreters
 from lambd.runtimes.interpreters import Interpreter, Rejected
-from lambd.runtimes.provision import PreparedRuntime, Provisioner, RuntimeUnavailableError
+from lambd.runtimes.prepared import PreparedRuntime, RuntimeUnavailableError
+from lambd.runtimes.provision import Provisioner
 from lambd.telemetry.log_frames import LogParser
 
 OWN = f"python{sys.version_info[0]}.{sys.version_info[1]}"
@@ -351,18 +352,21 @@ async def test_failed_installation_says_what_uv_said(tmp_path: Path) -> None:
     assert not list((tmp_path / "cache" / "libraries").glob("python*"))
 
 
-@pytest.mark.parametrize("identifier", ["nodejs22.x", "provided.al2023", "python3.8"])
+@pytest.mark.parametrize("identifier", ["nodejs18.x", "java21", "provided", "python3.8"])
 async def test_runtimes_we_cannot_run_say_so(tmp_path: Path, identifier: str) -> None:
     """No installation would help; the message tells what can be used instead."""
-    with pytest.raises(RuntimeUnavailableError, match=r"It runs python3.9, .*python3.14\."):
+    with pytest.raises(RuntimeUnavailableError, match=r"It runs nodejs20.x, .*provided.al2, "):
         await Provisioner(tmp_path).prepare(identifier)
 
 
 async def test_doctor_sees_the_interpreter_it_runs_on(tmp_path: Path) -> None:
-    """Every Python identifier is reported, usable or with a command that helps."""
+    """Every identifier that lambd can run is reported, usable or with a command that helps."""
     report = {status.identifier: status for status in await Provisioner(tmp_path).available()}
 
-    assert set(report) == {f"python3.{minor}" for minor in range(9, 15)}
+    pythons = {f"python3.{minor}" for minor in range(9, 15)}
+    others = {"provided.al2", "provided.al2023", *(f"nodejs{n}.x" for n in (20, 22, 24, 26))}
+    assert set(report) == pythons | others
+    assert report["provided.al2023"].is_installed
     assert report[OWN].is_usable
     assert not report[OWN].is_installed
     assert all(status.is_usable or status.fix for status in report.values())

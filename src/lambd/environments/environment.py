@@ -79,6 +79,8 @@ class Launch:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: str
+    # Of these, the first that exists takes the place of `argv[0]`.
+    programs: tuple[str, ...] = ()
 
 
 ResultCallback = Callable[[InvocationResult], None]
@@ -360,6 +362,7 @@ class ExecutionEnvironment:
                 "argv": list(self._launch.argv),
                 "env": dict(self._launch.env),
                 "cwd": self._launch.cwd,
+                "programs": list(self._launch.programs),
             }
         )
 

@@ -158,8 +158,10 @@ class FunctionLog:
         tail = self._tail
         if tail is not None:
             for _, message in records:
-                tail.append(message)
-                self._tail_chars += len(message)
+                # Framed records may come without a newline; for the tail they are lines all the same.
+                line = message if message.endswith("\n") else f"{message}\n"
+                tail.append(line)
+                self._tail_chars += len(line)
             while len(tail) > 1 and self._tail_chars - len(tail[0]) >= LOG_TAIL_BYTES:
                 self._tail_chars -= len(tail.popleft())
 

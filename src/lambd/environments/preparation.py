@@ -22,7 +22,8 @@ from pathlib import Path
 from lambd.environments.merging import merge_trees
 from lambd.model.errors import ArtifactError, PlatformError
 from lambd.model.functions import Deployment, Reason
-from lambd.runtimes.provision import PreparedRuntime, Provisioner, RuntimeUnavailableError
+from lambd.runtimes.prepared import PreparedRuntime, RuntimeUnavailableError
+from lambd.runtimes.provision import Provisioner
 from lambd.store.archives import unpack_archive
 from lambd.store.blobs import BlobStore
 from lambd.store.contents import References

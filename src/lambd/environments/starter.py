@@ -19,9 +19,10 @@ from lambd.runtimes.environment import (
     Surroundings,
     environment,
     exec_argv,
+    path_inside,
     start_mode,
 )
-from lambd.runtimes.provision import LANG_DIR, RUNTIME_DIR
+from lambd.runtimes.prepared import LANG_DIR, RUNTIME_DIR
 from lambd.sandbox.driver import Mount, Sandbox, SandboxDriver, SandboxSpec
 from lambd.telemetry.lines import log_stream_name
 
@@ -140,7 +141,7 @@ class Starter:
         *,
         provisioned: bool,
     ) -> Launch:
-        customer = deployment.config.environment or {}
+        runtime, config = prepared.runtime, deployment.config
         endpoint_url = self._settings.endpoint_url
         if endpoint_url is None:
             endpoint_url = f"http://{sandbox.platform_address}"
@@ -155,12 +156,13 @@ class Starter:
             lang_dir=sandbox.path_inside(LANG_DIR),
             opt_dir=sandbox.path_inside(_LAYERS_ROOT),
         )
-        variables = environment(version, deployment, self._settings.scope, prepared.runtime, around)
+        variables = environment(version, deployment, self._settings.scope, runtime, around)
         return Launch(
-            mode=start_mode(customer),
-            argv=exec_argv(prepared.runtime, customer, around),
+            mode=start_mode(runtime, config.environment or {}),
+            argv=exec_argv(runtime, config, around),
             env=variables,
             cwd=around.task_root,
+            programs=tuple(path_inside(program, around) for program in runtime.programs),
         )
 
 

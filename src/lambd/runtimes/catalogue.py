@@ -135,8 +135,9 @@ _RETIRED = (
     "provided",
 )
 
-# The oldest Python that AWS's runtime interface client still has a release for.
+# The oldest that AWS's runtime interface clients still have a release for.
 _OLDEST_RUNNABLE_PYTHON = (3, 9)
+_OLDEST_RUNNABLE_NODEJS = 20
 
 
 def _parse(identifier: str, dates: tuple[date, ...], *, is_retired: bool) -> Runtime:
@@ -171,15 +172,28 @@ def status(identifier: str, today: date) -> Status:
         return Status.UNKNOWN
     if runtime.is_retired:
         return Status.DEPRECATED
-    # DEVIATION: AWS blocks creation with an old runtime from a date on (python3.9 has been for
-    # long); lambd lets functions be created with every runtime that it can itself run, because
-    # people run old functions on their own machines, and no test run should break on a date.
-    python = runtime.python_version
-    if python is not None and python >= _OLDEST_RUNNABLE_PYTHON:
+    # DEVIATION: AWS blocks creation with an old runtime from a date on (python3.9, nodejs20.x and
+    # provided.al2 have been); lambd lets functions be created with every runtime that it can
+    # itself run, because people run old functions on their own machines, and no test run should
+    # break on a date.
+    if _is_runnable(runtime):
         return Status.CREATABLE
     if runtime.create_blocked_on is not None and today >= runtime.create_blocked_on:
         return Status.DEPRECATED
     return Status.CREATABLE
+
+
+def _is_runnable(runtime: Runtime) -> bool:
+    """Whether lambd runs it, or would if the machine had what it takes."""
+    match runtime.family:
+        case Family.PYTHON:
+            return (runtime.python_version or (0, 0)) >= _OLDEST_RUNNABLE_PYTHON
+        case Family.NODEJS:
+            return int(runtime.version) >= _OLDEST_RUNNABLE_NODEJS
+        case Family.PROVIDED:
+            return True
+        case _:
+            return False
 
 
 def creatable_identifiers(today: date) -> tuple[str, ...]:

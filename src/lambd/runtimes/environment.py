@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lambd.model.arns import Scope
-from lambd.model.functions import Deployment, FunctionVersion
-from lambd.runtimes.provision import LANG_DIR, RUNTIME_DIR, PreparedRuntime
+from lambd.model.functions import Deployment, FunctionConfig, FunctionVersion
+from lambd.runtimes import node_options
+from lambd.runtimes.catalogue import RUNTIMES, Family
+from lambd.runtimes.prepared import LANG_DIR, RUNTIME_DIR, PreparedRuntime
 
 WRAPPER_VARIABLE = "AWS_LAMBDA_EXEC_WRAPPER"
 # Where init keeps the write end of the log for framed records (see shims/init.py). AWS's client
@@ -61,8 +63,14 @@ class Surroundings:
     opt_dir: str = "/opt"
 
 
-def start_mode(customer: Mapping[str, str]) -> StartMode:
-    """Tell whether the customer's variables need an interpreter that starts with them."""
+def start_mode(runtime: PreparedRuntime, customer: Mapping[str, str]) -> StartMode:
+    """Tell whether init may fork the runtime process.
+
+    Not unless it is Python, and not if the customer's variables need an interpreter that starts
+    with them.
+    """
+    if runtime.family is not Family.PYTHON:
+        return StartMode.EXEC
     for name in customer:
         if name in _READ_AT_START or name.startswith(_READ_AT_START_PREFIXES):
             return StartMode.EXEC
@@ -70,19 +78,33 @@ def start_mode(customer: Mapping[str, str]) -> StartMode:
 
 
 def exec_argv(
-    runtime: PreparedRuntime, customer: Mapping[str, str], around: Surroundings
+    runtime: PreparedRuntime, config: FunctionConfig, around: Surroundings
 ) -> tuple[str, ...]:
     """The argument vector of the runtime process, behind the customer's wrapper if there is one."""
-    translated = (
-        argument.replace(LANG_DIR, around.lang_dir, 1)
-        if argument.startswith(f"{LANG_DIR}/")
-        else argument.replace(RUNTIME_DIR, around.runtime_dir, 1)
-        for argument in runtime.argv
-    )
+    customer = config.environment or {}
+    program, *arguments = (path_inside(part, around) for part in runtime.argv)
+    if runtime.family is Family.PROVIDED:
+        # AWS's OS-only runtimes know no wrappers.
+        return (program, *arguments)
+    if runtime.family is Family.NODEJS:
+        major = int(RUNTIMES[runtime.identifier].version)
+        given = customer.get("NODE_OPTIONS", "")
+        arguments = [*node_options.options(major, config.memory_mib, given), *arguments]
     wrapper = customer.get(WRAPPER_VARIABLE)
-    if wrapper and wrapper.startswith("/opt/"):
-        wrapper = wrapper.replace("/opt", around.opt_dir, 1)
-    return (wrapper, *translated) if wrapper else tuple(translated)
+    return (*((path_inside(wrapper, around),) if wrapper else ()), program, *arguments)
+
+
+def path_inside(path: str, around: Surroundings) -> str:
+    """Where the sandbox has one of AWS's paths (the process driver has no root of its own)."""
+    for root, actual in (
+        (LANG_DIR, around.lang_dir),
+        (RUNTIME_DIR, around.runtime_dir),
+        ("/var/task", around.task_root),
+        ("/opt", around.opt_dir),
+    ):
+        if path.startswith(f"{root}/"):
+            return path.replace(root, actual, 1)
+    return path
 
 
 def environment(
@@ -98,23 +120,27 @@ def environment(
     plane refuses anyway.
     """
     customer = dict(deployment.config.environment or {})
-    composed = _defaults(deployment, scope, around)
+    composed = _defaults(deployment, scope, runtime, around)
     composed |= customer
     composed |= _reserved(version, deployment, scope, runtime, around)
-    composed["LD_LIBRARY_PATH"] = _library_path(composed["LD_LIBRARY_PATH"], around)
+    if runtime.family is Family.PYTHON:
+        composed["LD_LIBRARY_PATH"] = _library_path(composed["LD_LIBRARY_PATH"], around)
     return composed
 
 
-def _defaults(deployment: Deployment, scope: Scope, around: Surroundings) -> dict[str, str]:
+def _defaults(
+    deployment: Deployment, scope: Scope, runtime: PreparedRuntime, around: Surroundings
+) -> dict[str, str]:
     """What AWS sets and a customer may override."""
-    lang, opt, task = around.lang_dir, around.opt_dir, around.task_root
-    runtime_dir = around.runtime_dir
+    opt, task, runtime_dir = around.opt_dir, around.task_root, around.runtime_dir
+    # OS-only runtimes have no interpreter.
+    lang = None if runtime.family is Family.PROVIDED else around.lang_dir
     variables = {
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
-        "PATH": f"{lang}/bin:/usr/local/bin:/usr/bin/:/bin:{opt}/bin",
-        "LD_LIBRARY_PATH": f"{lang}/lib:/lib64:/usr/lib64:{runtime_dir}:{runtime_dir}/lib:"
-        f"{task}:{task}/lib:{opt}/lib",
+        "PATH": f"{f'{lang}/bin:' if lang else ''}/usr/local/bin:/usr/bin/:/bin:{opt}/bin",
+        "LD_LIBRARY_PATH": f"{f'{lang}/lib:' if lang else ''}/lib64:/usr/lib64:{runtime_dir}:"
+        f"{runtime_dir}/lib:{task}:{task}/lib:{opt}/lib",
         "AWS_DEFAULT_REGION": scope.region,
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         # DEVIATION: AWS's daemon is at a link-local address; lambd has none yet, and loopback
@@ -123,6 +149,13 @@ def _defaults(deployment: Deployment, scope: Scope, around: Surroundings) -> dic
         "PWD": task,
         "SHLVL": "0",
     }
+    if runtime.family is Family.NODEJS:
+        variables["NODE_PATH"] = node_options.module_path(
+            int(RUNTIMES[runtime.identifier].version),
+            opt_dir=opt,
+            runtime_dir=runtime_dir,
+            task_root=task,
+        )
     logging = deployment.config.logging
     if logging.log_format == "JSON":
         variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
@@ -145,7 +178,6 @@ def _reserved(
     variables = {
         "_HANDLER": config.handler or "",
         "AWS_REGION": scope.region,
-        "AWS_EXECUTION_ENV": runtime.execution_env,
         "AWS_LAMBDA_FUNCTION_NAME": version.name,
         "AWS_LAMBDA_FUNCTION_VERSION": version.version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.memory_mib),
@@ -159,11 +191,13 @@ def _reserved(
         "LAMBDA_RUNTIME_DIR": around.runtime_dir,
         "_AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1",
         "_AWS_XRAY_DAEMON_PORT": "2000",
-        "_LAMBDA_TELEMETRY_LOG_FD": str(TELEMETRY_LOG_FD),
     }
+    if runtime.family is not Family.PROVIDED:
+        variables["AWS_EXECUTION_ENV"] = runtime.execution_env
+        variables["_LAMBDA_TELEMETRY_LOG_FD"] = str(TELEMETRY_LOG_FD)
     if around.credentials.session_token is not None:
         variables["AWS_SESSION_TOKEN"] = around.credentials.session_token
-    if around.opt_dir != "/opt":
+    if around.opt_dir != "/opt" and runtime.family is Family.PYTHON:
         # Where the process driver unpacked the layers; bootstrap.py takes it out again.
         variables["_LAMBD_OPT"] = around.opt_dir
     return variables

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -21,10 +22,18 @@ def test_knows_every_identifier_of_the_service_model() -> None:
     assert sorted(model.shape_for("Runtime").metadata["enum"]) == sorted(RUNTIMES)
 
 
-@pytest.mark.parametrize("minor", range(9, 15), ids=lambda minor: f"python3.{minor}")
-def test_python_stays_creatable_after_aws_has_blocked_it(minor: int) -> None:
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        *(f"python3.{minor}" for minor in range(9, 15)),
+        *(f"nodejs{major}.x" for major in (20, 22, 24, 26)),
+        "provided.al2023",
+        "provided.al2",
+    ],
+)
+def test_what_lambd_runs_stays_creatable_after_aws_has_blocked_it(identifier: str) -> None:
     """Dates do not stop runtimes that lambd runs itself."""
-    assert catalogue.status(f"python3.{minor}", date(2040, 1, 1)) is Status.CREATABLE
+    assert catalogue.status(identifier, date(2040, 1, 1)) is Status.CREATABLE
 
 
 @pytest.mark.parametrize("identifier", ["python3.8", "python2.7", "nodejs", "go1.x", "provided"])
@@ -91,3 +100,13 @@ def test_each_python_with_pinned_libraries_is_creatable() -> None:
         assert "http" not in text
         for requirement in text.replace("\\\n", " ").splitlines():
             assert "--hash=sha256:" in requirement
+
+
+def test_each_npm_package_is_pinned_by_its_hash() -> None:
+    """Lock files name no registry, and no package of theirs goes unchecked."""
+    folder = Path(catalogue.__file__).parent / "requirements" / "npm"
+    for path in sorted(folder.glob("*/package-lock.json")):
+        text = path.read_text()
+        assert '"resolved"' not in text
+        packages = json.loads(text)["packages"]
+        assert all("integrity" in package for name, package in packages.items() if name)

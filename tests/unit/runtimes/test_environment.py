@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from lambd.runtimes.environment import (
     exec_argv,
     start_mode,
 )
-from lambd.runtimes.provision import PreparedRuntime
+from lambd.runtimes.prepared import PreparedRuntime
 
 SCOPE = Scope(account_id="000000000000", region="eu-west-1")
 AROUND = Surroundings(
@@ -48,21 +49,49 @@ RUNTIME = PreparedRuntime(
 )
 
 
-def compose(
+def config(
     customer: dict[str, str] | None = None,
     logging: LoggingConfig | None = None,
-    around: Surroundings = AROUND,
-) -> dict[str, str]:
-    """The variables of a function that has these settings."""
-    config = FunctionConfig(
+    runtime: str = "python3.12",
+) -> FunctionConfig:
+    """A function's configuration."""
+    return FunctionConfig(
         role="arn:aws:iam::000000000000:role/r",
-        runtime="python3.12",
+        runtime=runtime,
         handler="app.handler",
         memory_mib=256,
         environment=customer,
         logging=logging or LoggingConfig(),
     )
-    deployment = Deployment(id="d", config=config, code=Code(sha256="0", size_bytes=1))
+
+
+NODE = replace(
+    RUNTIME,
+    identifier="nodejs22.x",
+    argv=("/var/lang/bin/node", "/var/runtime/index.mjs"),
+    execution_env="AWS_Lambda_nodejs22.x",
+)
+CUSTOM = replace(
+    RUNTIME,
+    identifier="provided.al2023",
+    argv=("/var/task/bootstrap",),
+    programs=("/var/task/bootstrap", "/opt/bootstrap"),
+    execution_env="",
+)
+
+
+def compose(
+    customer: dict[str, str] | None = None,
+    logging: LoggingConfig | None = None,
+    around: Surroundings = AROUND,
+    runtime: PreparedRuntime = RUNTIME,
+) -> dict[str, str]:
+    """The variables of a function that has these settings."""
+    deployment = Deployment(
+        id="d",
+        config=config(customer, logging, runtime.identifier),
+        code=Code(sha256="0", size_bytes=1),
+    )
     version = FunctionVersion(
         name="hello",
         version="$LATEST",
@@ -72,7 +101,7 @@ def compose(
         last_modified=datetime(2026, 11, 24, tzinfo=UTC),
         state=State.ACTIVE,
     )
-    return environment(version, deployment, SCOPE, RUNTIME, around)
+    return environment(version, deployment, SCOPE, runtime, around)
 
 
 def test_sets_what_aws_sets() -> None:
@@ -173,21 +202,25 @@ def test_no_endpoint_is_set_when_there_is_none() -> None:
 )
 def test_variables_read_at_start_need_an_interpreter_of_their_own(name: str) -> None:
     """A forked child would have started without them."""
-    assert start_mode({"A": "b", name: "x"}) is StartMode.EXEC
+    assert start_mode(RUNTIME, {"A": "b", name: "x"}) is StartMode.EXEC
 
 
 def test_other_variables_are_fine_in_a_forked_child() -> None:
     """TZ and PATH are read late."""
-    assert start_mode({}) is StartMode.FORK
-    assert start_mode({"TZ": "Europe/Vienna", "PATH": "/x", "MY_PYTHONPATH": "x"}) is StartMode.FORK
+    assert start_mode(RUNTIME, {}) is StartMode.FORK
+    assert (
+        start_mode(RUNTIME, {"TZ": "Europe/Vienna", "PATH": "/x", "MY_PYTHONPATH": "x"})
+        is StartMode.FORK
+    )
 
 
 def test_wrapper_gets_interpreter_and_bootstrap() -> None:
     """The argument vector of a wrapped runtime is AWS's."""
     program = ("/var/lang/bin/python3.12", "/var/runtime/bootstrap.py")
+    wrapped = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/w"}
 
-    assert exec_argv(RUNTIME, {}, AROUND) == program
-    assert exec_argv(RUNTIME, {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/w"}, AROUND) == ("/opt/w", *program)
+    assert exec_argv(RUNTIME, config(), AROUND) == program
+    assert exec_argv(RUNTIME, config(wrapped), AROUND) == ("/opt/w", *program)
 
 
 def test_argument_vector_follows_the_process_drivers_paths() -> None:
@@ -200,7 +233,61 @@ def test_argument_vector_follows_the_process_drivers_paths() -> None:
         runtime_dir="/host/runtime",
     )
 
-    assert exec_argv(RUNTIME, {}, around) == (
+    assert exec_argv(RUNTIME, config(), around) == (
         "/host/lang/bin/python3.12",
         "/host/runtime/bootstrap.py",
     )
+
+
+def test_node_is_started_with_awss_options() -> None:
+    """Heap sizes follow from memory, and the wrapper comes first."""
+    wrapped = config({"AWS_LAMBDA_EXEC_WRAPPER": "/opt/w"})
+
+    assert exec_argv(NODE, wrapped, AROUND) == (
+        "/opt/w",
+        "/var/lang/bin/node",
+        "--expose-gc",
+        "--max-http-header-size",
+        "81920",
+        "--no-experimental-require-module",
+        "--no-experimental-detect-module",
+        "--max-semi-space-size=12",
+        "--max-old-space-size=231",
+        "/var/runtime/index.mjs",
+    )
+
+
+def test_node_finds_modules_of_layers_runtime_and_function() -> None:
+    """NODE_PATH is a default, which a customer may replace."""
+    assert compose(runtime=NODE)["NODE_PATH"] == (
+        "/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:"
+        "/var/runtime/node_modules:/var/runtime:/var/task"
+    )
+    assert compose({"NODE_PATH": "/x"}, runtime=NODE)["NODE_PATH"] == "/x"
+    assert "NODE_PATH" not in compose()
+
+
+def test_os_only_runtimes_have_no_interpreter_and_no_execution_env() -> None:
+    """The variables are those that a bootstrap on AWS prints."""
+    variables = compose(runtime=CUSTOM)
+
+    assert variables["PATH"] == "/usr/local/bin:/usr/bin/:/bin:/opt/bin"
+    assert variables["LD_LIBRARY_PATH"] == (
+        "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
+    )
+    assert "AWS_EXECUTION_ENV" not in variables
+    assert "_LAMBDA_TELEMETRY_LOG_FD" not in variables
+    assert compose({"LD_LIBRARY_PATH": "/x"}, runtime=CUSTOM)["LD_LIBRARY_PATH"] == "/x"
+
+
+def test_os_only_runtimes_ignore_wrappers() -> None:
+    """AWS starts their bootstrap itself."""
+    wrapped = config({"AWS_LAMBDA_EXEC_WRAPPER": "/opt/w"})
+
+    assert exec_argv(CUSTOM, wrapped, AROUND) == ("/var/task/bootstrap",)
+
+
+@pytest.mark.parametrize("runtime", [NODE, CUSTOM], ids=lambda runtime: runtime.identifier)
+def test_only_python_is_forked_by_init(runtime: PreparedRuntime) -> None:
+    """Init is a Python."""
+    assert start_mode(runtime, {}) is StartMode.EXEC

@@ -8,13 +8,14 @@ object a packet).
 To lambd: {"ready": true}, {"started": NAME, "pid": N}, {"start_failed": NAME, "errno": N,
 "message": S}, {"exited": NAME, "status": raw wait status} once for each started process unless a
 "kill" took it, {"killed": true}.
-From lambd: {"start": NAME, "mode": "exec" | "fork", "argv": [...], "env": {...}, "cwd": S},
+From lambd: {"start": NAME, "mode": "exec" | "fork", "argv": [...], "env": {...}, "cwd": S,
+"programs": [...]}: the first of the programs, if any, that exists takes the place of argv[0];
 {"kill": true}: kill everything but this process, reap it, answer "killed".
 The end of the control socket ends this process and thereby (process 1 of its namespace) all others.
 Without a namespace of its own it is made the reaper of orphans and kills what it finds below it.
 """
 
-# ruff: noqa: PLC0415, PTH109, PTH120, PTH123, PTH208, S606, SIM105
+# ruff: noqa: PLC0415, PTH109, PTH113, PTH120, PTH123, PTH208, S606, SIM105
 # (imports where needed; pathlib, contextlib and subprocess cost start-up time and memory)
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class Init:
             try:
                 program = self.become(message)
             except BaseException as exc:  # noqa: BLE001 - reported to lambd, whatever it is
-                number = getattr(exc, "errno", None) or errno.EINVAL
+                number = getattr(exc, "number", None) or getattr(exc, "errno", None) or errno.EINVAL
                 os.write(report_write, f"{number} {exc}".encode()[:4096])
                 os._exit(127)
             os.close(report_write)
@@ -146,6 +147,9 @@ class Init:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
         for number in RESTORED_SIGNALS:
             _signal.signal(number, _signal.SIG_DFL)
+        programs = message.get("programs")
+        if programs:
+            argv = [first_of(programs), *argv[1:]]
         return execute(argv, env)
 
     def reap(self, flags: int) -> bool:
@@ -230,11 +234,32 @@ class Program:
             runpy.run_path(self.arguments[0], run_name="__main__")
 
 
+class StartError(Exception):
+    """A program could not be started; the text is AWS's."""
+
+    def __init__(self, number: int, text: str) -> None:
+        super().__init__(text)
+        self.number = number
+
+
+def first_of(programs: list[str]) -> str:
+    """The first program that exists."""
+    for program in programs:
+        if os.path.isfile(program):
+            return program
+    text = "Couldn't find valid bootstrap(s): [{}]".format(" ".join(programs))
+    raise StartError(errno.ENOENT, text)
+
+
 def execute(argv: list[str], env: dict[str, str]) -> NoReturn:
     """Replace the process; a bare name is looked up in the program's own PATH."""
-    if "/" in argv[0]:
-        os.execve(argv[0], argv, env)
-    os.execvpe(argv[0], argv, env)
+    try:
+        if "/" in argv[0]:
+            os.execve(argv[0], argv, env)
+        os.execvpe(argv[0], argv, env)
+    except OSError as exc:
+        reason = os.strerror(exc.errno or 0).lower()
+        raise StartError(exc.errno or 0, f"fork/exec {argv[0]}: {reason}") from None
 
 
 def send(message: dict[str, object]) -> None:
