@@ -26,6 +26,7 @@ from lambd.environments.placement import HostLedger, machine_memory_mib
 from lambd.environments.pool import Pool
 from lambd.environments.preparation import Preparer
 from lambd.environments.reconciler import Reconciler
+from lambd.environments.relay import StreamLimits
 from lambd.environments.starter import Starter, StarterSettings
 from lambd.frontend.app import FrontDoor
 from lambd.frontend.auth import Authority
@@ -187,6 +188,7 @@ class _Platform:
                     ),
                     endpoint_url=settings.function_endpoint_url,
                     response_limit_bytes=settings.limits.response_payload_bytes,
+                    stream_limits=StreamLimits.of(settings.limits),
                 ),
                 platform=lambda: self._front_door,
             ),

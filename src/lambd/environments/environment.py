@@ -35,6 +35,8 @@ import structlog
 
 from lambd.environments.failures import Failure, exited, start_failed, timed_out
 from lambd.environments.function_log import FunctionLog
+from lambd.environments.relay import ResponseRelay, StreamLimits
+from lambd.http.exchanges import StreamedExchange
 from lambd.http.server import HttpServer
 from lambd.model.errors import (
     RUNTIME_INVALID_ENTRYPOINT,
@@ -43,9 +45,9 @@ from lambd.model.errors import (
     SandboxError,
 )
 from lambd.model.functions import FunctionVersion
-from lambd.model.invocations import Invocation, InvocationResult
+from lambd.model.invocations import Invocation, InvocationResult, StreamHead
 from lambd.model.limits import INIT_TIMEOUT_S, PROVISIONED_INIT_TIMEOUT_S
-from lambd.runtimeapi.session import RuntimeOutcome, RuntimeSession
+from lambd.runtimeapi.session import PartCallback, RuntimeOutcome, RuntimeSession
 from lambd.sandbox.driver import Sandbox
 from lambd.telemetry.lines import Outcome, Report
 
@@ -53,6 +55,9 @@ _log = structlog.get_logger(__name__)
 
 # Killing every process inside takes no longer than this unless the sandbox is broken.
 _KILL_TIMEOUT_S = 5.0
+# How long the end of a streamed answer that broke off waits for the reason, which is most often the
+# end of the runtime process.
+_TRUNCATED_GRACE_S = 0.1
 # Largest packet that init may send.
 _CONTROL_PACKET_BYTES = 64 * 1024
 _MIB = 1024 * 1024
@@ -118,6 +123,11 @@ class _Running:
     failure: Failure | None = None
     outcome: RuntimeOutcome | None = None
     init_ms: float | None = None
+    # A streamed answer: on its way to the caller's sink, or collected for one who wants it whole.
+    relay: ResponseRelay | None = None
+    parts: list[bytes] | None = None
+    # What it comes to if nobody tells a better reason for which it broke off.
+    truncated: RuntimeOutcome | None = None
 
 
 class ExecutionEnvironment:
@@ -132,6 +142,7 @@ class ExecutionEnvironment:
         log: FunctionLog,
         owner: EnvironmentOwner,
         response_limit_bytes: int,
+        stream_limits: StreamLimits,
         is_provisioned: bool = False,
     ) -> None:
         deployment = version.serving or version.deployment
@@ -142,7 +153,12 @@ class ExecutionEnvironment:
         self.is_frozen = False
         # HTTP servers on the sandbox's own sockets, closed with the environment.
         self.servers: list[HttpServer] = []
-        self.session = RuntimeSession(self, response_limit_bytes=response_limit_bytes)
+        self.session = RuntimeSession(
+            self,
+            response_limit_bytes=response_limit_bytes,
+            stream_limit_bytes=stream_limits.size_bytes,
+        )
+        self._stream_limits = stream_limits
         self._sandbox = sandbox
         self._launch = launch
         self._log = log
@@ -268,6 +284,8 @@ class ExecutionEnvironment:
 
     def runtime_ready(self) -> None:
         """The runtime asked for the next invocation."""
+        if self._phase is Phase.BUSY:
+            self._settle_truncated()
         if self._phase is Phase.FINISHING:
             self._finish()
             self._become_available(Phase.IDLE)
@@ -282,14 +300,42 @@ class ExecutionEnvironment:
         if running is None or self._phase is not Phase.BUSY:
             return
         self._phase = Phase.FINISHING
+        if running.parts is not None and outcome.error_type is None:
+            outcome = RuntimeOutcome(payload=b"".join(running.parts))
         running.outcome = outcome
         if not running.invocation.wants_log_tail:
             self._answer(running)
 
+    def runtime_streams(self, source: StreamedExchange, content_type: str) -> PartCallback:
+        """The runtime begins to answer in parts."""
+        running = self._running
+        if running is None or self._phase is not Phase.BUSY:
+            # Its time is up; what it still sends is nobody's.
+            return _drop
+        sink = running.invocation.sink
+        if sink is None:
+            running.parts = []
+            return running.parts.append
+        running.relay = relay = ResponseRelay(source, sink, self._stream_limits)
+        head = StreamHead(
+            executed_version=self.version.version, content_type=content_type, is_streamed=True
+        )
+        sink.begin(head, relay)
+        return relay.receive
+
+    def runtime_truncated(self, outcome: RuntimeOutcome) -> None:
+        """A streamed answer broke off; if the runtime's end is the reason, that is what counts."""
+        running = self._running
+        if running is not None and self._phase is Phase.BUSY:
+            running.truncated = outcome
+            self._loop.call_later(_TRUNCATED_GRACE_S, self._settle_truncated)
+
     def runtime_init_failed(self, outcome: RuntimeOutcome) -> None:
         """The runtime reported that its init failed; AWS passes its document on untouched."""
         failure = Failure(
-            payload=outcome.payload, error_type=outcome.error_type or RUNTIME_INVALID_ENTRYPOINT
+            payload=outcome.payload,
+            error_type=outcome.error_type or RUNTIME_INVALID_ENTRYPOINT,
+            is_platform_error=False,
         )
         if self._phase is Phase.STARTING:
             self._settle_init(failure)
@@ -303,6 +349,13 @@ class ExecutionEnvironment:
         self._phase = Phase.BUSY
         self.session.deliver(running.invocation, int((time.time() + remaining_s) * 1000))
 
+    def _settle_truncated(self) -> None:
+        """No better reason came for which the answer broke off, if it did."""
+        running = self._running
+        if running is not None and running.truncated is not None:
+            outcome, running.truncated = running.truncated, None
+            self.runtime_responded(outcome)
+
     def _answer(self, running: _Running) -> None:
         """Give the caller its result, unless it has it."""
         done, running.done = running.done, None
@@ -310,12 +363,17 @@ class ExecutionEnvironment:
             return
         tail = self._log.tail() if running.invocation.wants_log_tail else None
         ended = running.failure or running.outcome or RuntimeOutcome(payload=b"")
+        relay = running.relay
+        if relay is not None:
+            relay.close()
         done(
             InvocationResult(
                 payload=ended.payload,
                 executed_version=self.version.version,
                 function_error=None if ended.error_type is None else "Unhandled",
                 log_tail=tail,
+                platform_error=ended.error_type if ended.is_platform_error else None,
+                is_streamed=relay is not None,
             )
         )
 
@@ -492,6 +550,10 @@ class ExecutionEnvironment:
 
     def _ms_since(self, started: float) -> float:
         return (time.monotonic() - started) * 1000
+
+
+def _drop(data: bytes) -> None:
+    """Takes the parts of an answer that nobody waits for."""
 
 
 def _report_outcome(running: _Running) -> Outcome:

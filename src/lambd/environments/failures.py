@@ -23,6 +23,8 @@ class Failure:
 
     payload: bytes
     error_type: str
+    # Whether it is our word; else the runtime's own document of an init that failed.
+    is_platform_error: bool = True
 
 
 def timed_out(request_id: str, timeout_s: int) -> Failure:

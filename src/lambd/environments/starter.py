@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment, Launch
 from lambd.environments.function_log import FunctionLog, LogSink
 from lambd.environments.preparation import PreparationFailedError, Prepared, Preparer
+from lambd.environments.relay import StreamLimits
 from lambd.http.server import Application, HttpServer
 from lambd.model.arns import Scope
 from lambd.model.errors import SandboxError
 from lambd.model.functions import Deployment, FunctionVersion
+from lambd.runtimeapi.session import RESPONSE_MODE
 from lambd.runtimes.environment import (
     Credentials,
     Surroundings,
@@ -42,6 +44,7 @@ class StarterSettings:
     # AWS_ENDPOINT_URL: None for the platform itself, "" for none at all.
     endpoint_url: str | None
     response_limit_bytes: int
+    stream_limits: StreamLimits
 
 
 class Starter:
@@ -118,9 +121,12 @@ class Starter:
             log=log,
             owner=owner,
             response_limit_bytes=self._settings.response_limit_bytes,
+            stream_limits=self._settings.stream_limits,
             is_provisioned=provisioned,
         )
-        runtime_server = HttpServer(made.session, max_connections=_MAX_RUNTIME_CONNECTIONS)
+        runtime_server = HttpServer(
+            made.session, max_connections=_MAX_RUNTIME_CONNECTIONS, stream_marker=RESPONSE_MODE
+        )
         await runtime_server.listen(sandbox.runtime_api_socket)
         made.servers.append(runtime_server)
         if sandbox.platform_socket is not None:

@@ -19,7 +19,12 @@ from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.function_url import FunctionUrls
 from lambd.frontend.lambda_api import Call, LambdaApi, Members, Reply
 from lambd.frontend.logs_api import LogsApi
-from lambd.frontend.operations import HANDLERS, IMMEDIATE_HANDLERS
+from lambd.frontend.operations import (
+    HANDLERS,
+    IMMEDIATE_HANDLERS,
+    STREAMING_HANDLERS,
+    ImmediateHandler,
+)
 from lambd.http.exchanges import Exchange
 from lambd.http.messages import Response
 from lambd.invoke.ids import new_request_id
@@ -44,7 +49,7 @@ _log = structlog.get_logger(__name__)
 
 _OWN_PAGES = "/_lambd/"
 _CRASHED = "An error occurred and the request cannot be processed."
-_INVOCATIONS = "/invocations"
+_INVOCATIONS = ("/invocations", "/response-streaming-invocations")
 # Operations whose request is an event payload, not a document.
 _INVOKE_OPERATIONS = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})
 
@@ -98,9 +103,11 @@ class FrontDoor:
             return
         match = self._lambda_model.match(request.method, request.path, request.query)
         operation, labels = match if match is not None else (None, {})
-        if operation is not None and operation.name in IMMEDIATE_HANDLERS:
-            self._serve_immediate(exchange, operation, labels)
-            return
+        if operation is not None:
+            handler = _immediate_handler(exchange, operation)
+            if handler is not None:
+                self._serve_immediate(exchange, operation, labels, handler)
+                return
         self._tasks.create_task(
             self._serve(exchange, operation, labels, self._call_lambda, self._lambda_model)
         )
@@ -123,7 +130,11 @@ class FrontDoor:
         exchange.respond(response)
 
     def _serve_immediate(
-        self, exchange: Exchange, operation: Operation, labels: dict[str, str]
+        self,
+        exchange: Exchange,
+        operation: Operation,
+        labels: dict[str, str],
+        handler: ImmediateHandler,
     ) -> None:
         """Answer a request on the warm path: no task unless the store has to be asked first."""
         request_id = new_request_id()
@@ -131,20 +142,20 @@ class FrontDoor:
             call, pending = self._admit(operation, labels, exchange, request_id)
             reply = partial(self._reply, exchange, operation, call)
             if pending is None:
-                IMMEDIATE_HANDLERS[operation.name](self._lambda_api, call, reply)
+                handler(self._lambda_api, call, reply)
             else:
-                self._tasks.create_task(self._serve_later(pending, operation, call, reply))
+                self._tasks.create_task(self._serve_later(pending, handler, call, reply))
         except Exception as error:  # noqa: BLE001 - a request root
             response = _error_response(error, operation, request_id)
             response.headers.append(("x-amzn-RequestId", request_id))
             exchange.respond(response)
 
     async def _serve_later(
-        self, pending: Awaitable[None], operation: Operation, call: Call, reply: Reply
+        self, pending: Awaitable[None], handler: ImmediateHandler, call: Call, reply: Reply
     ) -> None:
         try:
             await pending
-            IMMEDIATE_HANDLERS[operation.name](self._lambda_api, call, reply)
+            handler(self._lambda_api, call, reply)
         except PlatformError as error:
             reply(error)
         except Exception:  # noqa: BLE001 - a task root
@@ -224,6 +235,17 @@ class FrontDoor:
         if request.path.startswith(CodeLinks.PATH) and request.method == "GET":
             return await self._code_links.serve(request)
         return Response(404, [("Content-Type", "text/plain")], b"Not Found")
+
+
+def _immediate_handler(exchange: Exchange, operation: Operation) -> ImmediateHandler | None:
+    """The handler of an operation on the warm path; None for all others."""
+    immediate = IMMEDIATE_HANDLERS.get(operation.name)
+    if immediate is not None:
+        return immediate
+    streaming = STREAMING_HANDLERS.get(operation.name)
+    if streaming is None:
+        return None
+    return lambda api, call, reply: streaming(api, call, reply, exchange, operation)
 
 
 def _known(operation: Operation | None) -> Operation:

@@ -1,4 +1,4 @@
-"""The operations that run functions: Invoke, and InvokeAsync of 2014."""
+"""The operations that run functions: Invoke, its streaming kind, and InvokeAsync of 2014."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import binascii
 import json
 from functools import partial
 
+from lambd.frontend.event_streams import EventStreamSink
 from lambd.frontend.lambda_api import Call, LambdaApi, Members, Reply
+from lambd.http.exchanges import Exchange
 from lambd.model.arns import parse_function_reference
 from lambd.model.errors import (
     InvalidParameterError,
@@ -16,6 +18,7 @@ from lambd.model.errors import (
 )
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
 from lambd.model.limits import CLIENT_CONTEXT_BYTES
+from lambd.wire.service_model import Operation
 
 _TYPES = {kind.value: kind for kind in InvocationType}
 _BAD_CLIENT_CONTEXT = "Client context must be a valid Base64-encoded JSON object."
@@ -23,6 +26,18 @@ _BAD_CLIENT_CONTEXT = "Client context must be a valid Base64-encoded JSON object
 
 def invoke(api: LambdaApi, call: Call, reply: Reply) -> None:
     """Run a function; status 200 even when it failed, 202 for Event, 204 for DryRun."""
+    api.pipeline.start(_request(api, call), partial(_invoked, call, reply))
+
+
+def invoke_with_response_stream(
+    api: LambdaApi, call: Call, reply: Reply, exchange: Exchange, operation: Operation
+) -> None:
+    """Run a function and send what it answers as events, as it comes; 204 for DryRun."""
+    sink = EventStreamSink(call, exchange, operation, reply)
+    api.pipeline.start_streaming(_request(api, call), sink)
+
+
+def _request(api: LambdaApi, call: Call) -> InvocationRequest:
     params = call.params
     for member in ("DurableExecutionName", "TenantId"):
         if member in params:
@@ -30,18 +45,15 @@ def invoke(api: LambdaApi, call: Call, reply: Reply) -> None:
     function = parse_function_reference(params["FunctionName"], api.scope, params.get("Qualifier"))
     context = params.get("ClientContext")
     kind = params.get("InvocationType")
-    api.pipeline.start(
-        InvocationRequest(
-            request_id=call.request_id,
-            function_name=function.name,
-            qualifier=function.qualifier,
-            invocation_type=InvocationType.REQUEST_RESPONSE if kind is None else _TYPES[kind],
-            payload=params.get("Payload", b""),
-            client_context=_client_context(context) if context else None,
-            trace_header=call.request.headers.get("x-amzn-trace-id"),
-            wants_log_tail=params.get("LogType") == "Tail",
-        ),
-        partial(_invoked, call, reply),
+    return InvocationRequest(
+        request_id=call.request_id,
+        function_name=function.name,
+        qualifier=function.qualifier,
+        invocation_type=InvocationType.REQUEST_RESPONSE if kind is None else _TYPES[kind],
+        payload=params.get("Payload", b""),
+        client_context=_client_context(context) if context else None,
+        trace_header=call.request.headers.get("x-amzn-trace-id"),
+        wants_log_tail=params.get("LogType") == "Tail",
     )
 
 

@@ -15,12 +15,20 @@ from lambd.frontend import (
     scaling,
 )
 from lambd.frontend.lambda_api import Call, LambdaApi, Members, Reply
+from lambd.http.exchanges import Exchange
+from lambd.wire.service_model import Operation
 
 Handler = Callable[[LambdaApi, Call], Awaitable[Members]]
 # For the warm path: replies by calling back, without a task of its own.
 ImmediateHandler = Callable[[LambdaApi, Call, Reply], None]
 
+# Likewise, and answers through the exchange itself, in parts, once there is something to answer.
+StreamingHandler = Callable[[LambdaApi, Call, Reply, Exchange, Operation], None]
+
 IMMEDIATE_HANDLERS: Mapping[str, ImmediateHandler] = {"Invoke": invocations.invoke}
+STREAMING_HANDLERS: Mapping[str, StreamingHandler] = {
+    "InvokeWithResponseStream": invocations.invoke_with_response_stream
+}
 
 HANDLERS: Mapping[str, Handler] = {
     "AddLayerVersionPermission": layers.add_layer_version_permission,
@@ -81,4 +89,4 @@ HANDLERS: Mapping[str, Handler] = {
 }
 
 # Every operation that is answered.
-HANDLED = frozenset(HANDLERS) | frozenset(IMMEDIATE_HANDLERS)
+HANDLED = frozenset(HANDLERS) | frozenset(IMMEDIATE_HANDLERS) | frozenset(STREAMING_HANDLERS)

@@ -34,6 +34,8 @@ from lambd.model.invocations import (
     InvocationRequest,
     InvocationResult,
     InvocationType,
+    ResponseSink,
+    StreamHead,
 )
 from lambd.model.limits import Limits
 from lambd.model.settings import FunctionSettings, RecursiveLoop
@@ -96,6 +98,22 @@ class InvokePipeline:
         )
         self.start(request, partial(_settle, waiting))
         return await waiting
+
+    def start_streaming(self, request: InvocationRequest, sink: ResponseSink) -> None:
+        """Begin an invocation whose response goes to a sink as it comes.
+
+        The sink (its class has the order of the calls) may be called before this returns. A
+        function that does not stream gives its whole result in one `write`. Parts come as fast as
+        the sink takes them: when `write` gives False the function itself is held up until the sink
+        calls `flow.resume`. A sink whose caller has gone calls `flow.discard`, or does so in
+        `begin`: the function goes on for nobody.
+
+        Args:
+            request: what to run; types RequestResponse and DryRun only.
+            sink: takes the response.
+        """
+        request.sink = sink
+        self.start(request, partial(_end_stream, sink))
 
     def start(self, request: InvocationRequest, invoked: InvokedCallback) -> None:
         """Begin an invocation: the warm path, without a task or a future of its own.
@@ -173,6 +191,7 @@ class InvokePipeline:
             ),
             client_context=request.client_context,
             wants_log_tail=request.wants_log_tail,
+            sink=request.sink,
         )
 
     def _check_payload(self, request: InvocationRequest) -> None:
@@ -238,3 +257,32 @@ def _settle(
         waiting.set_exception(outcome)
     else:
         waiting.set_result(outcome)
+
+
+class _Delivered:
+    """The flow of a result that is there as a whole: nothing is left to hold up."""
+
+    def resume(self) -> None:
+        """Nothing waits."""
+
+    def discard(self) -> None:
+        """Nothing comes."""
+
+
+_DELIVERED = _Delivered()
+
+
+def _end_stream(sink: ResponseSink, outcome: InvocationResult | PlatformError | None) -> None:
+    """Tell a sink how the invocation ended; all of it if the function did not stream."""
+    if not isinstance(outcome, InvocationResult):
+        sink.fail(outcome)
+        return
+    if not outcome.is_streamed and outcome.function_error is None:
+        head = StreamHead(
+            executed_version=outcome.executed_version,
+            content_type="application/json",
+            is_streamed=False,
+        )
+        sink.begin(head, _DELIVERED)
+        sink.write(outcome.payload)
+    sink.end(outcome)

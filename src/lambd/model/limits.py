@@ -58,6 +58,11 @@ class Limits:
     async_payload_bytes: int = 1_048_576
     # A response may be this large: 6 MiB and 100 bytes.
     response_payload_bytes: int = 6_291_556
+    # A streamed response: its size; then what passes at once, and how much a second after that
+    # (0: no such limit).
+    streamed_response_bytes: int = 200 * MIB
+    streamed_response_burst_bytes: int = 6 * MIB
+    streamed_response_bytes_per_s: int = 2 * MIB
     environment_variables_bytes: int = 4096
     tags_per_resource: int = 50
     layers_per_function: int = 5

@@ -16,15 +16,18 @@ class RuntimeState(StrEnum):
     INIT_ERROR = "InitError"
     READY = "Ready"
     RUNNING = "Running"
+    # A streamed response is on its way.
+    INVOCATION_RESPONSE = "InvocationResponse"
     RESPONSE_SENT = "RuntimeResponseSentState"
 
 
 class RuntimeEvent(StrEnum):
-    """What can happen to it: four calls of the runtime, and the delivery of an event."""
+    """What can happen to it: the runtime's calls, and the delivery of an event."""
 
     NEXT = "next"
     INIT_ERROR = "init_error"
     DELIVER = "deliver"
+    STREAM = "stream"
     RESPONSE = "response"
     ERROR = "error"
 
@@ -34,6 +37,7 @@ _TARGETS = {
     RuntimeEvent.NEXT: RuntimeState.READY,
     RuntimeEvent.INIT_ERROR: RuntimeState.INIT_ERROR,
     RuntimeEvent.DELIVER: RuntimeState.RUNNING,
+    RuntimeEvent.STREAM: RuntimeState.INVOCATION_RESPONSE,
     RuntimeEvent.RESPONSE: RuntimeState.RESPONSE_SENT,
     RuntimeEvent.ERROR: RuntimeState.RESPONSE_SENT,
 }
@@ -42,6 +46,7 @@ _REFUSED_GOAL = {
     RuntimeEvent.NEXT: "Ready",
     RuntimeEvent.INIT_ERROR: "InitError",
     RuntimeEvent.DELIVER: "Running",
+    RuntimeEvent.STREAM: "InvocationResponse",
     RuntimeEvent.RESPONSE: "InvocationResponse",
     RuntimeEvent.ERROR: "InvocationErrorResponse",
 }
@@ -52,6 +57,9 @@ _ALLOWED = frozenset(
         # A client that lost its long poll asks again; the newest poll is the one that is answered.
         (RuntimeState.READY, RuntimeEvent.NEXT),
         (RuntimeState.READY, RuntimeEvent.DELIVER),
+        # A response that streams begins, and is sent when it has ended, however that is.
+        (RuntimeState.RUNNING, RuntimeEvent.STREAM),
+        (RuntimeState.INVOCATION_RESPONSE, RuntimeEvent.RESPONSE),
         (RuntimeState.RUNNING, RuntimeEvent.RESPONSE),
         (RuntimeState.RUNNING, RuntimeEvent.ERROR),
         (RuntimeState.RESPONSE_SENT, RuntimeEvent.NEXT),

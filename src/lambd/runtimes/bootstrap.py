@@ -5,7 +5,11 @@ in a child that the init shim forked; it must work with Python 3.9 and import th
 only. The platform never imports it; the unit tests do. The order of the search path is AWS's
 (python-image page of the developer guide): the task root, layers, the interpreter's own packages
 (behind the runtime's before Python 3.11), the runtime, the standard library.
+
+Beyond AWS, handlers may return generators, whose parts are streamed (shims/streaming.py).
 """
+
+# ruff: noqa: ANN401 - what comes is the customer's and AWS's client's, untyped
 
 from __future__ import annotations
 
@@ -14,6 +18,11 @@ import os
 import site
 import sys
 import time
+import types
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _PACKAGE_DIRECTORIES = ("site-packages", "dist-packages")
 _LOG_SETTINGS = ("AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_LEVEL")
@@ -60,6 +69,57 @@ def _forget_log_settings() -> None:
         del package.bootstrap
 
 
+def let_generators_stream(bootstrap: Any, runtime_client: Any) -> None:
+    """Teach AWS's client, given as two of its modules, what to do with a handler's generator.
+
+    All other results take AWS's way, after one look at their type.
+    """
+    client_class, marshaller_class = (
+        runtime_client.LambdaRuntimeClient,
+        runtime_client.LambdaMarshaller,
+    )
+    marshal, post, make_log_sink = (
+        marshaller_class.marshal_response,
+        client_class.post_invocation_result,
+        bootstrap.create_log_sink,
+    )
+    # DEVIATION: on AWS a handler in Python cannot stream, and a generator is a marshalling error.
+    generators = (types.GeneratorType, types.AsyncGeneratorType)
+    log_sinks: list[Any] = []
+
+    def create_log_sink() -> Any:
+        log_sinks.append(make_log_sink())
+        return log_sinks[-1]
+
+    def marshal_response(self: Any, response: Any) -> tuple[Any, str]:
+        if type(response) in generators:
+            streaming = importlib.import_module("lambd_streaming")
+            try:
+                streamed = streaming.Streamed(response)
+            except Exception as error:  # noqa: BLE001 - the handler's, whatever it is
+                # AWS's client leaves this file's frames out of the stack trace, not that one's.
+                frames = error.__traceback__ and error.__traceback__.tb_next
+                raise error.with_traceback(streaming.without_own_frames(frames))  # noqa: B904
+            return streamed, streamed.content_type
+        marshalled: tuple[Any, str] = marshal(self, response)
+        return marshalled
+
+    def report(request_id: str) -> dict[str, Any]:
+        error: dict[str, Any] = sys.modules["lambd_streaming"].document(request_id, bootstrap)
+        bootstrap.log_error(error, log_sinks[-1])
+        return error
+
+    def post_invocation_result(self: Any, invoke_id: str, result_data: Any, *rest: Any) -> None:
+        if isinstance(result_data, (str, bytes)):
+            post(self, invoke_id, result_data, *rest)
+        else:
+            result_data.post(self.lambda_runtime_address, invoke_id, report)
+
+    bootstrap.create_log_sink = create_log_sink
+    marshaller_class.marshal_response = marshal_response
+    client_class.post_invocation_result = post_invocation_result
+
+
 def _finish_site() -> None:
     """Do what `site` does for programs: the shim's interpreter starts with `-S`."""
     site.setquit()
@@ -79,6 +139,9 @@ def main() -> None:
     # Before the task root is on the path: fewer directories to look in, and a function's own
     # package of that name cannot replace the client.
     client = importlib.import_module("awslambdaric.__main__")
+    let_generators_stream(
+        sys.modules["awslambdaric.bootstrap"], sys.modules["awslambdaric.lambda_runtime_client"]
+    )
 
     has_pythonpath = "PYTHONPATH" in os.environ
     version = sys.version_info[:2]

@@ -115,6 +115,7 @@ class PythonProvisioner:
         programs = {
             "bootstrap.py": (_HERE / "bootstrap.py").read_bytes(),
             "lambd_init.py": (_HERE / "shims" / "init.py").read_bytes(),
+            "lambd_streaming.py": (_HERE / "shims" / "streaming.py").read_bytes(),
         }
         digest = hashlib.sha256(b"\0".join(programs.values())).hexdigest()[:16]
         target = self._cache.directory / "runtimes" / f"{libraries.name}-{digest}"

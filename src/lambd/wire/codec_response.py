@@ -53,9 +53,11 @@ class ResponseEncoder:
             (name for name, m in members.items() if m.get("location") == "statusCode"), None
         )
         renderers = RendererCompiler(shapes)
+        # For one event at a time, where the output is a stream of them.
+        self.encode_event: EventEncoder | None = None
         if stream:
-            encode = EventEncoder(shapes, renderers, shape, stream)
-            self._write_body: _WriteBody | None = _stream_writer(encode, stream)
+            self.encode_event = EventEncoder(shapes, renderers, shape, stream)
+            self._write_body: _WriteBody | None = _stream_writer(self.encode_event, stream)
         else:
             self._write_body = _body_writer(shapes, shape, renderers)
 

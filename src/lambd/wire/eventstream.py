@@ -29,11 +29,12 @@ def encode_event(event_type: str, content_type: str | None, payload: bytes) -> b
 
 
 def _message(headers: Mapping[str, str], payload: bytes) -> bytes:
-    block = b"".join(_header(name, value) for name, value in headers.items())
+    block = b"".join([_header(name, value) for name, value in headers.items()])
     # Two lengths, their checksum and the final checksum are 16 bytes.
     lengths = _LENGTHS.pack(len(block) + len(payload) + 16, len(block))
-    message = lengths + _CRC.pack(zlib.crc32(lengths)) + block + payload
-    return message + _CRC.pack(zlib.crc32(message))
+    head = lengths + _CRC.pack(zlib.crc32(lengths)) + block
+    checksum = zlib.crc32(payload, zlib.crc32(head))
+    return b"".join((head, payload, _CRC.pack(checksum)))
 
 
 def _header(name: str, value: str) -> bytes:

@@ -76,6 +76,17 @@ class Operation:
         """
         return self._encoder(result)
 
+    def encode_event(self, event: Mapping[str, Any]) -> bytes:
+        """The message of one event of the operation's stream: of its type to its members.
+
+        Raises:
+            ValueError: The operation's result is no event stream.
+        """
+        encode = self._encoder.encode_event
+        if encode is None:
+            raise ValueError(f"{self.name} has no event stream")
+        return encode(event)
+
     @cached_property
     def _decoder(self) -> RequestDecoder:
         return RequestDecoder(self._model.shapes, self._input)

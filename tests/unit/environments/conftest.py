@@ -11,6 +11,7 @@ import pytest
 
 from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment, Launch
 from lambd.environments.function_log import FunctionLog
+from lambd.environments.relay import StreamLimits
 from lambd.http.messages import Request, Response
 from lambd.model.functions import Code, Deployment, FunctionConfig, FunctionVersion, State
 from lambd.model.invocations import Invocation, InvocationResult
@@ -140,6 +141,7 @@ def make_stage(
         log=log,
         owner=owner or recorder,
         response_limit_bytes=100,
+        stream_limits=StreamLimits(size_bytes=1000, burst_bytes=500, bytes_per_s=100_000),
     )
     return Stage(environment, sandbox, recorder, logs)
 

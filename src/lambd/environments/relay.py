@@ -1,0 +1,131 @@
+"""A streamed response on its way through an environment: from the runtime's request to the sink.
+
+The relay buffers nothing. It pauses the runtime's connection while the sink is full or the
+bandwidth is used up, so that the function itself waits. Bandwidth as AWS's emulator has it: a burst,
+then so much a second (runtime.md section 5); a token bucket that may run into debt, since what has
+been read is passed on at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from lambd.model.invocations import ResponseSink
+from lambd.model.limits import Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamLimits:
+    """Bytes of a streamed response, at once, and a second after that (0: as many as come)."""
+
+    size_bytes: int
+    burst_bytes: int
+    bytes_per_s: int
+
+    @staticmethod
+    def of(limits: Limits) -> StreamLimits:
+        """Those among all limits."""
+        return StreamLimits(
+            size_bytes=limits.streamed_response_bytes,
+            burst_bytes=limits.streamed_response_burst_bytes,
+            bytes_per_s=limits.streamed_response_bytes_per_s,
+        )
+
+
+class Bandwidth:
+    """A token bucket; sans-IO, `now` in seconds of any steady clock."""
+
+    __slots__ = ("_burst_bytes", "_bytes_per_s", "_filled_at", "_tokens")
+
+    def __init__(self, limits: StreamLimits, now: float) -> None:
+        self._burst_bytes = limits.burst_bytes
+        self._bytes_per_s = limits.bytes_per_s
+        self._tokens = float(limits.burst_bytes)
+        self._filled_at = now
+
+    def take(self, size: int, now: float) -> float:
+        """Take bytes that have passed; seconds to wait before any more may."""
+        if not self._bytes_per_s:
+            return 0.0
+        gained = (now - self._filled_at) * self._bytes_per_s
+        self._filled_at = now
+        self._tokens = min(self._burst_bytes, self._tokens + gained) - size
+        return max(0.0, -self._tokens / self._bytes_per_s)
+
+
+class Source(Protocol):
+    """Where the parts come from: `lambd.http.exchanges.StreamedExchange`."""
+
+    def pause(self) -> None:
+        """Send no more for now."""
+
+    def resume(self) -> None:
+        """Send on."""
+
+
+class ResponseRelay:
+    """See the module header. Implements `lambd.model.invocations.ResponseFlow`."""
+
+    __slots__ = ("_bandwidth", "_is_sink_full", "_sink", "_source", "_timer")
+
+    def __init__(self, source: Source, sink: ResponseSink, limits: StreamLimits) -> None:
+        self._source: Source | None = source
+        # None: what comes is dropped.
+        self._sink: ResponseSink | None = sink
+        self._bandwidth = Bandwidth(limits, time.monotonic())
+        self._is_sink_full = False
+        # Runs while the bandwidth is used up.
+        self._timer: asyncio.TimerHandle | None = None
+
+    def receive(self, data: bytes) -> None:
+        """Pass on a part."""
+        if self._sink is None or self._source is None:
+            return
+        if not self._sink.write(data):
+            self._is_sink_full = True
+        delay_s = self._bandwidth.take(len(data), time.monotonic())
+        if delay_s and self._timer is None:
+            self._wait(delay_s)
+        if self._is_sink_full or self._timer is not None:
+            self._source.pause()
+
+    def resume(self) -> None:
+        """The sink takes more."""
+        self._is_sink_full = False
+        self._go_on()
+
+    def discard(self) -> None:
+        """The sink is gone: nothing holds the function up any more."""
+        self._sink = None
+        self._is_sink_full = False
+        self._stop_timer()
+        self._go_on()
+
+    def close(self) -> None:
+        """The response is over, or given up; whatever still comes is dropped."""
+        self._source = self._sink = None
+        self._stop_timer()
+
+    def _wait(self, delay_s: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._refilled)
+
+    def _refilled(self) -> None:
+        self._timer = None
+        delay_s = self._bandwidth.take(0, time.monotonic())
+        if delay_s:
+            # More had come after the pause.
+            self._wait(delay_s)
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._source is not None and not self._is_sink_full and self._timer is None:
+            self._source.resume()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
