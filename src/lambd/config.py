@@ -47,8 +47,14 @@ class Settings:
     network: str = "masquerade"
     # Range that sandboxes' addresses are taken from when masqueraded.
     network_cidr: str = "10.195.0.0/16"
-    # Where S3 is, for S3 code sources; None: AWS's own endpoint of the region.
+    # Where other services are: S3 for code and destinations, SQS, SNS and EventBridge for the
+    # outcome of asynchronous invocations. `aws_endpoint_url` is for those that have none of their
+    # own; None: AWS's endpoint of the region.
+    aws_endpoint_url: str | None = None
     s3_endpoint_url: str | None = None
+    sqs_endpoint_url: str | None = None
+    sns_endpoint_url: str | None = None
+    events_endpoint_url: str | None = None
     # AWS_ENDPOINT_URL inside environments; None: the platform's own API, "" : not set.
     function_endpoint_url: str | None = None
     # Credentials that functions get.
@@ -64,6 +70,8 @@ class Settings:
     # Delays before an asynchronous invocation that failed is attempted again: the second attempt,
     # the third; AWS's are one minute and two.
     event_retry_delays_s: tuple[float, ...] = (60.0, 120.0)
+    # Asynchronous invocations of one function that run together at most; others wait on disk.
+    max_events_per_function: int = 500
     # How long SIGTERM waits for running invocations.
     drain_timeout_s: float = 30.0
     # How the platform's own log is written to stderr, one of LOG_FORMATS; auto: console on a
@@ -305,7 +313,11 @@ _RULES: dict[str, Callable[[object], None]] = {
     "network": _one_of(*NETWORKS),
     "cpu": _one_of(*CPU_LIMITS),
     "network_cidr": _check_network,
-    "s3_endpoint_url": _matching(r"https?://\S+", "an http:// or https:// URL"),
+    **{
+        f"{service}_endpoint_url": _matching(r"https?://\S+", "an http:// or https:// URL")
+        for service in ("aws", "s3", "sqs", "sns", "events")
+    },
+    "max_events_per_function": _between(1, math.inf),
     "function_endpoint_url": _matching(r"(https?://\S+)?", "an http:// or https:// URL, or empty"),
     "freeze_after_s": _between(0, math.inf),
     "idle_timeout_s": _between(0, math.inf),

@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 import structlog
 import uvloop
 
-from lambd.aws.clients import S3Source
+from lambd.aws.clients import Endpoints, S3Source, ServiceClients
+from lambd.aws.publisher import AwsPublisher
 from lambd.config import Settings
 from lambd.environments.allocator import Allocator
 from lambd.environments.placement import HostLedger, machine_memory_mib
@@ -36,12 +37,17 @@ from lambd.frontend.lambda_api import LambdaApi
 from lambd.frontend.logs_api import LogsApi
 from lambd.http.server import HttpServer
 from lambd.invoke.admission import Admission
-from lambd.invoke.pipeline import InvokePipeline
+from lambd.invoke.deliveries import Deliverer
+from lambd.invoke.event_options import EventOptions
+from lambd.invoke.events import EventQueue
+from lambd.invoke.outcomes import Outcomes
+from lambd.invoke.pipeline import InvokedCallback, InvokePipeline
 from lambd.invoke.resolve import VersionCache
 from lambd.invoke.settings import SettingsCache
 from lambd.model.aliases import Route
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnavailableError
+from lambd.model.invocations import InvocationRequest
 from lambd.model.settings import FunctionSettings, FunctionUrl
 from lambd.runtimes import catalogue
 from lambd.runtimes.environment import Credentials
@@ -54,6 +60,7 @@ from lambd.sandbox.process import ProcessDriver
 from lambd.store.aliases import find_route
 from lambd.store.blobs import BlobStore
 from lambd.store.database import Database, ReservationsChanged
+from lambd.store.event_journal import EventJournal
 from lambd.store.function_settings import read_settings
 from lambd.store.function_urls import get_url_by_id
 from lambd.store.log_events import LogStore
@@ -218,7 +225,26 @@ class _Platform:
             scope=scope,
             limits=settings.limits,
             tasks=tasks,
-            event_retry_delays_s=settings.event_retry_delays_s,
+            accept_event=self._accept_event,
+        )
+        services = ServiceClients(_endpoints(settings), settings.region)
+        event_options = EventOptions(
+            scope=scope,
+            limits=settings.limits,
+            retry_delays_s=settings.event_retry_delays_s,
+            max_per_function=settings.max_events_per_function,
+        )
+        self._events = EventQueue(
+            journal=EventJournal(database, tasks),
+            invoke=self._pipeline.start,
+            settings=function_settings,
+            outcomes=Outcomes(
+                deliverer=Deliverer(AwsPublisher(services), scope),
+                dead_letter=versions.dead_letter_arn,
+                options=event_options,
+            ),
+            options=event_options,
+            tasks=tasks,
         )
         self._reconciler = Reconciler(
             database=database, blobs=blobs, preparer=preparer, pool=self._pool, tasks=tasks
@@ -245,11 +271,7 @@ class _Platform:
                 limits=settings.limits,
                 database=database,
                 blobs=blobs,
-                s3=S3Source(
-                    endpoint_url=settings.s3_endpoint_url,
-                    region=settings.region,
-                    max_bytes=settings.limits.unzipped_code_bytes,
-                ),
+                s3=S3Source(services, max_bytes=settings.limits.unzipped_code_bytes),
                 pipeline=self._pipeline,
                 code_links=code_links,
                 runtimes=catalogue,
@@ -277,7 +299,11 @@ class _Platform:
             self._server.run_sweeper(),
         ):
             self._loops.append(self._tasks.create_task(loop))
+        await self._events.open()
         await self._server.listen(sock)
+
+    def _accept_event(self, request: InvocationRequest, invoked: InvokedCallback) -> None:
+        self._events.accept(request, invoked)
 
     async def started(self) -> Started:
         available = await self._provisioner.available()
@@ -297,8 +323,9 @@ class _Platform:
 
     async def stop(self) -> None:
         self._server.stop_accepting()
-        await self._server.drain(self._settings.drain_timeout_s)
-        self._pipeline.close()
+        timeout_s = self._settings.drain_timeout_s
+        await asyncio.gather(self._server.drain(timeout_s), self._events.drain(timeout_s))
+        await self._events.close()
         await self._pool.close()
         for task in self._loops:
             task.cancel()
@@ -316,6 +343,16 @@ def _bind(settings: Settings) -> socket.socket:
         ) from error
     sock.setblocking(False)
     return sock
+
+
+def _endpoints(settings: Settings) -> Endpoints:
+    every = settings.aws_endpoint_url
+    return Endpoints(
+        s3=settings.s3_endpoint_url or every,
+        sqs=settings.sqs_endpoint_url or every,
+        sns=settings.sns_endpoint_url or every,
+        events=settings.events_endpoint_url or every,
+    )
 
 
 def _driver(settings: Settings) -> SandboxDriver:

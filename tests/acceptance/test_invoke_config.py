@@ -119,11 +119,11 @@ def test_configs(aws: LambdaClient, create: CreateFunction) -> None:
         pytest.param(
             {
                 "DestinationConfig": {
-                    "OnFailure": {"Destination": "arn:aws:sqs:us-east-1:000000000000:q"}
+                    "OnFailure": {"Destination": "arn:aws:sqs:us-east-1:000000000000:q.fifo"}
                 }
             },
             "InvalidParameterValueException",
-            id="queue",
+            id="queue in order",
         ),
     ],
 )

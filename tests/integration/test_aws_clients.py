@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lambd.aws.clients import S3Source
+from lambd.aws.clients import Endpoints, S3Source, ServiceClients
 from lambd.model.errors import InvalidParameterError, UnavailableError
 
 OBJECT = b"archive" * 100_000
@@ -80,11 +80,14 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3]:
         thread.join()
 
 
+def clients(url: str) -> ServiceClients:
+    """Clients that find S3 there."""
+    return ServiceClients(Endpoints(s3=url), "us-east-1")
+
+
 def source(s3: FakeS3, directory: Path, max_bytes: int = len(OBJECT)) -> S3Source:
     """A source at the fake server."""
-    return S3Source(
-        endpoint_url=s3.url, region="us-east-1", max_bytes=max_bytes, directory=directory
-    )
+    return S3Source(clients(s3.url), max_bytes=max_bytes, directory=directory)
 
 
 def test_fetches_an_object(s3: FakeS3, tmp_path: Path) -> None:
@@ -164,7 +167,7 @@ def test_a_cut_connection_is_not_a_whole_object(s3: FakeS3, tmp_path: Path) -> N
 def test_an_unreachable_endpoint_is_our_trouble(s3: FakeS3, tmp_path: Path) -> None:
     """Not the caller's parameter: UnavailableError, naming the endpoint."""
     with pytest.raises(UnavailableError, match=r"http://127\.0\.0\.1:1/bucket"):
-        S3Source(endpoint_url="http://127.0.0.1:1", region="us-east-1").fetch("bucket", "code.zip")
+        S3Source(clients("http://127.0.0.1:1")).fetch("bucket", "code.zip")
 
 
 def test_missing_credentials_are_our_trouble(

@@ -163,6 +163,21 @@ def test_both_versions_have_one_role(world: World) -> None:
     create(world, version="4")
 
 
+def test_both_versions_have_one_dead_letter_queue(world: World) -> None:
+    """Otherwise a failed event would end up in one of two places by chance."""
+    changes = ConfigurationChanges(dead_letter_arn="arn:aws:sqs:us-east-1:000000000000:q")
+    world.call(update_configuration, UpdateConfigurationRequest(name="f", changes=changes))
+    world.settle()
+    world.call(update_code, UpdateCodeRequest(name="f", code=code(4), publish=True))
+    world.settle()
+    with pytest.raises(InvalidParameterError) as caught:
+        create(world, version="1", weights={"4": 0.5})
+    assert caught.value.message == (
+        "Specified versions must be associated with the same dead-letter queue"
+    )
+    create(world, version="4")
+
+
 def test_names_are_unique_within_a_function(world: World) -> None:
     """409 with the alias's ARN."""
     create(world)

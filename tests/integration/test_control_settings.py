@@ -298,14 +298,26 @@ def test_event_invoke_configs_are_listed(world: World) -> None:
             "arn:aws:iam::000000000000:role/r), onFailure=null) is invalid.",
             id="no destination at all",
         ),
+        pytest.param(
+            {"on_failure": "kafka://topic/t"},
+            InvalidParameterError,
+            "DestinationConfig: kafka destinations are not supported by lambd yet",
+            id="kafka",
+        ),
         *(
             pytest.param(
-                {"on_failure": f"arn:aws:{service}:us-east-1:000000000000:x"},
+                {"on_success": arn},
                 InvalidParameterError,
-                f"DestinationConfig: {service} destinations are not supported by lambd yet",
-                id=service,
+                "The provided destination config DestinationConfig(onSuccess=OnSuccess("
+                f"destination={arn}), onFailure=null) is invalid.",
+                id=arn,
             )
-            for service in ("sqs", "sns", "events", "s3")
+            for arn in (
+                "arn:aws:s3:::bucket",
+                "arn:aws:sqs:us-east-1:000000000000:q.fifo",
+                "arn:aws:sns:us-east-1:000000000000:t.fifo",
+                "arn:aws:events:us-east-1:000000000000:rule/r",
+            )
         ),
     ],
 )
@@ -397,3 +409,21 @@ def test_function_urls_that_are_refused(world: World) -> None:
         world.call(function_urls.list_function_urls, "missing")
     with pytest.raises(NotFoundError, match=r"^Function does not exist$"):
         world.call(function_urls.create_function_url, FunctionUrlChanges(function=MISSING))
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"on_failure": "arn:aws:s3:::bucket"},
+        {"on_success": "arn:aws:sqs:eu-west-1:000000000000:q"},
+        {"on_success": "arn:aws:sns:us-east-1:000000000000:t"},
+        {"on_failure": "arn:aws:events:us-east-1:000000000000:event-bus/default"},
+    ],
+    ids=["s3", "sqs", "sns", "events"],
+)
+def test_other_services_as_destinations(world: World, members: dict[str, str]) -> None:
+    """By ARN; whether they are there shows at delivery."""
+    changes = EventInvokeChanges(function=F, has_destinations=True, **members)  # type: ignore[arg-type]  # texts only
+    stored = world.call(invoke_config.put_event_invoke_config, changes)
+    found = {"on_success": stored.config.on_success, "on_failure": stored.config.on_failure}
+    assert {name: arn for name, arn in found.items() if arn} == members

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterable
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -17,37 +18,120 @@ from lambd.model.errors import InvalidParameterError, UnavailableError
 from lambd.model.limits import Limits
 
 if TYPE_CHECKING:
+    from boto3.session import Session
+    from botocore.config import Config
     from botocore.exceptions import ClientError
+    from types_boto3_events import EventBridgeClient
     from types_boto3_s3 import S3Client
+    from types_boto3_sns import SNSClient
+    from types_boto3_sqs import SQSClient
 
 _CHUNK_BYTES = 1024 * 1024
 
 
-class S3Source:
-    """Reads function code from S3; safe for concurrent use by threads.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """Where the services are; None: AWS's own endpoint of the region."""
+
+    s3: str | None = None
+    sqs: str | None = None
+    sns: str | None = None
+    events: str | None = None
+
+
+class ServiceClients:
+    """Clients of the services, one for each service and region; safe for concurrent use by threads.
 
     Credentials are those that boto3 finds by itself: environment, profile, instance role.
     """
 
+    def __init__(self, endpoints: Endpoints, region: str) -> None:
+        """Connect to nothing yet; `region` is that of services without one in their ARNs."""
+        self._endpoints = endpoints
+        self._region = region
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        self._s3: S3Client | None = None
+        self._sqs: dict[str, SQSClient] = {}
+        self._sns: dict[str, SNSClient] = {}
+        self._events: dict[str, EventBridgeClient] = {}
+
+    def s3(self) -> S3Client:
+        """S3."""
+        with self._lock:
+            if self._s3 is None:
+                url = self._endpoints.s3
+                self._s3 = self._connected().client(
+                    "s3",
+                    endpoint_url=url,
+                    region_name=self._region,
+                    # Servers other than AWS seldom have a host name for each bucket.
+                    config=_config(path_style=url is not None),
+                )
+            return self._s3
+
+    def sqs(self, region: str) -> SQSClient:
+        """SQS."""
+        with self._lock:
+            if region not in self._sqs:
+                self._sqs[region] = self._connected().client(
+                    "sqs",
+                    endpoint_url=self._endpoints.sqs,
+                    region_name=region,
+                    config=_config(),
+                )
+            return self._sqs[region]
+
+    def sns(self, region: str) -> SNSClient:
+        """SNS."""
+        with self._lock:
+            if region not in self._sns:
+                self._sns[region] = self._connected().client(
+                    "sns",
+                    endpoint_url=self._endpoints.sns,
+                    region_name=region,
+                    config=_config(),
+                )
+            return self._sns[region]
+
+    def events(self, region: str) -> EventBridgeClient:
+        """EventBridge."""
+        with self._lock:
+            if region not in self._events:
+                self._events[region] = self._connected().client(
+                    "events",
+                    endpoint_url=self._endpoints.events,
+                    region_name=region,
+                    config=_config(),
+                )
+            return self._events[region]
+
+    def _connected(self) -> Session:
+        import boto3  # noqa: PLC0415 - heavy
+
+        if self._session is None:
+            self._session = boto3.session.Session()
+        return self._session
+
+
+class S3Source:
+    """Reads function code from S3; safe for concurrent use by threads."""
+
     def __init__(
         self,
+        clients: ServiceClients,
         *,
-        endpoint_url: str | None,
-        region: str,
         max_bytes: int = Limits().unzipped_code_bytes,
         directory: Path | None = None,
     ) -> None:
-        """Remember where S3 is; None is AWS's own endpoint of the region.
+        """Remember where S3 is.
 
         `max_bytes` is the largest object that is fetched, `directory` where it is put meanwhile
         (None: the system's temporary directory).
         """
-        self._endpoint_url = endpoint_url
-        self._region = region
+        self._clients = clients
         self._max_bytes = max_bytes
         self._directory = directory
-        self._lock = threading.Lock()
-        self._client: S3Client | None = None
 
     def fetch(self, bucket: str, key: str, version_id: str | None = None) -> BinaryIO:
         """An object as an open, unnamed temporary file, which the caller closes.
@@ -58,7 +142,7 @@ class S3Source:
         """
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - heavy
 
-        client = self._connected_client()
+        client = self._clients.s3()
         with ExitStack() as on_failure:
             file = on_failure.enter_context(tempfile.TemporaryFile(dir=self._directory))
             try:
@@ -86,25 +170,17 @@ class S3Source:
                 )
             file.write(chunk)
 
-    def _connected_client(self) -> S3Client:
-        import boto3  # noqa: PLC0415 - heavy
-        from botocore.config import Config  # noqa: PLC0415 - heavy
 
-        with self._lock:
-            if self._client is None:
-                self._client = boto3.session.Session().client(
-                    "s3",
-                    endpoint_url=self._endpoint_url,
-                    region_name=self._region,
-                    config=Config(
-                        connect_timeout=5,
-                        read_timeout=30,
-                        retries={"mode": "standard", "total_max_attempts": 3},
-                        # Servers other than AWS seldom have a host name for each bucket.
-                        s3={"addressing_style": "path" if self._endpoint_url else "auto"},
-                    ),
-                )
-            return self._client
+def _config(*, path_style: bool = False) -> Config:
+    from botocore.config import Config  # noqa: PLC0415 - heavy
+
+    return Config(
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=32,
+        s3={"addressing_style": "path" if path_style else "auto"},
+    )
 
 
 def _refusal(exc: ClientError) -> str:

@@ -215,9 +215,13 @@ def _check_routing(
             "in routing configuration."
         )
     additional = _require_target(connection, context, alias.function_name, version)
-    # AWS also wants one dead-letter queue for both; functions have none here yet.
     if additional.config.role != main.config.role:
         # As users report it from AWS.
         raise InvalidParameterError(
             "Specified versions must be associated with the same execution role"
+        )
+    if additional.config.dead_letter_arn != main.config.dead_letter_arn:
+        # The text is ours, after the one above.
+        raise InvalidParameterError(
+            "Specified versions must be associated with the same dead-letter queue"
         )

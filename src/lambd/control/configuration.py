@@ -8,6 +8,7 @@ Texts marked [K] are from experience with AWS, not recorded.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from enum import Enum, auto
@@ -50,6 +51,7 @@ RESERVED_ENVIRONMENT_KEYS = frozenset(
         "LAMBDA_TASK_ROOT",
     }
 )
+_DEAD_LETTER = re.compile(r"arn:[a-z0-9-]+:(sqs|sns):[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]+")
 
 
 class Unchanged(Enum):
@@ -89,6 +91,8 @@ class ConfigurationChanges:
     ephemeral_storage_mib: int | Unchanged = UNCHANGED
     tracing_mode: str | Unchanged = UNCHANGED
     logging: LoggingChanges | Unchanged = UNCHANGED
+    # None: there is to be no dead-letter queue.
+    dead_letter_arn: str | Unchanged | None = UNCHANGED
 
 
 def apply_changes(
@@ -111,6 +115,8 @@ def apply_changes(
         _check_runtime(changes.runtime, context)
     if isinstance(changes.environment, Mapping):
         _check_environment(changes.environment, context)
+    if isinstance(changes.dead_letter_arn, str):
+        _check_dead_letter(changes.dead_letter_arn)
     _check_ranges(changed)
     if changed.package_type == "Zip" and not (changed.runtime and changed.handler):
         raise InvalidParameterError(  # [K]
@@ -141,6 +147,14 @@ def _check_environment(variables: Mapping[str, str], context: ControlContext) ->
             "Lambda was unable to configure your environment variables because the environment "
             f"variables you have provided exceeded the {limit // 1024}KB limit. "
             f"String measured: {measured}"
+        )
+
+
+def _check_dead_letter(arn: str) -> None:
+    """A standard queue or topic (invoke.md section 3.1); the text is ours."""
+    if _DEAD_LETTER.fullmatch(arn) is None or arn.endswith(".fifo"):
+        raise InvalidParameterError(
+            f"The dead-letter target {arn} is neither a standard SQS queue nor a standard SNS topic."
         )
 
 

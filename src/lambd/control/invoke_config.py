@@ -1,7 +1,7 @@
 """Event-invoke configs: retries, age and destinations of asynchronous invocations.
 
-Source: api.md sections 3.4 and 11. Destinations are functions of this platform; the other kinds
-are refused until something delivers to them.
+Source: api.md sections 3.4 and 11. Destinations are functions of this platform, standard queues and
+topics, event buses, and for failures buckets.
 """
 
 from __future__ import annotations
@@ -21,7 +21,15 @@ from lambd.store.paging import Page
 
 _NO_FUNCTION = "The function doesn't exist."
 _SERVICE = re.compile(r"arn:[^:]*:([^:]*):")
-_OTHER_SERVICES = frozenset({"sqs", "sns", "events", "s3", "kafka"})
+_NAME = r"[A-Za-z0-9_.-]+"
+_PLACE = r"[a-z0-9-]+:\d{12}"
+# Service -> the ARNs of it that can be told of an outcome.
+_DESTINATIONS = {
+    "sqs": re.compile(rf"arn:[a-z0-9-]+:sqs:{_PLACE}:{_NAME}(?<!\.fifo)"),
+    "sns": re.compile(rf"arn:[a-z0-9-]+:sns:{_PLACE}:{_NAME}(?<!\.fifo)"),
+    "events": re.compile(rf"arn:[a-z0-9-]+:events:{_PLACE}:event-bus/[A-Za-z0-9_./-]+"),
+    "s3": re.compile(rf"arn:[a-z0-9-]+:s3:::{_NAME}"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,17 +179,22 @@ def _check_destinations(
         if not arn:
             continue
         service = arn.split(":", 1)[0] if arn.startswith("kafka:") else _service(arn)
-        if service in _OTHER_SERVICES:
+        if service == "kafka":
             raise InvalidParameterError(
-                f"DestinationConfig: {service} destinations are not supported by lambd yet"
+                "DestinationConfig: kafka destinations are not supported by lambd yet"
             )
-        if service != "lambda":
+        if service == "lambda":
+            _check_function(connection, context, arn, changes.function.name)
+        elif (
+            service not in _DESTINATIONS
+            or _DESTINATIONS[service].fullmatch(arn) is None
+            or (service == "s3" and arn == changes.on_success)
+        ):
             raise InvalidParameterError(
                 "The provided destination config DestinationConfig("
                 f"onSuccess={_printed('OnSuccess', changes.on_success)}, "
                 f"onFailure={_printed('OnFailure', changes.on_failure)}) is invalid."
             )
-        _check_function(connection, context, arn, changes.function.name)
 
 
 def _check_function(

@@ -74,7 +74,6 @@ _NEUTRAL: Mapping[str, Callable[[object], bool]] = {
     "Architectures": _is(["x86_64"], ("x86_64",)),
     "CapacityProviderConfig": _is_empty,
     "CodeSigningConfigArn": _is_empty,
-    "DeadLetterConfig": _is_empty,
     "DurableConfig": _is_empty,
     "FileSystemConfigs": _is_empty,
     "ImageConfig": _is_empty,

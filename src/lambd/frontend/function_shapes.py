@@ -21,6 +21,7 @@ def configuration_changes(params: Members) -> ConfigurationChanges:
     storage = params.get("EphemeralStorage")
     tracing = params.get("TracingConfig")
     architectures = params.get("Architectures")
+    dead_letter = params.get("DeadLetterConfig")
     return ConfigurationChanges(
         role=params.get("Role", UNCHANGED),
         runtime=params.get("Runtime", UNCHANGED),
@@ -40,6 +41,7 @@ def configuration_changes(params: Members) -> ConfigurationChanges:
             system_log_level=logging.get("SystemLogLevel"),
             log_group=logging.get("LogGroup"),
         ),
+        dead_letter_arn=UNCHANGED if dead_letter is None else dead_letter.get("TargetArn") or None,
     )
 
 
@@ -88,6 +90,8 @@ def listed_configuration(
     }
     if config.environment is not None:
         reply["Environment"] = {"Variables": dict(config.environment)}
+    if config.dead_letter_arn is not None:
+        reply["DeadLetterConfig"] = {"TargetArn": config.dead_letter_arn}
     if config.layers:
         reply["Layers"] = [
             {"Arn": layer.arn, "CodeSize": layer.code.size_bytes} for layer in config.layers

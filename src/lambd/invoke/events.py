@@ -1,170 +1,312 @@
-"""Asynchronous invocations, held in memory: attempts, retries, age, and what becomes of them.
+"""Asynchronous invocations: from acceptance to the end of their outcome. Source: invoke.md section 3.
 
-Source: invoke.md section 3. Function errors are retried after the configured delays, throttles and
-faults of ours with a growing delay that does not count as an attempt; the scope's event-invoke
-config says how often and for how long. Where the outcome goes is `destinations.py`'s.
+An event is acknowledged once it is durable (`store/event_journal.py`), attempted when its
+function's turn comes (`event_turns.py`), again as the rules say (`event_rules.py`), and removed once
+its outcome has reached whom it was to reach (`outcomes.py`). Whatever happens
+is on disk before the event leaves memory, so a platform that ends at any instant carries on where
+it was: an attempt may be made twice, none is forgotten.
+
+As for every invocation, the ordinary way takes no tasks: accept, begin, answered, removed are
+callbacks. Tasks run where something has to be waited for: settings not in memory, deliveries.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import asdict
+from functools import partial
 
 import structlog
 
-from lambd.invoke.destinations import Condition, EventOutcome, result_record
+from lambd.invoke.event_options import EventOptions
+from lambd.invoke.event_rules import (
+    after_fault,
+    after_function_error,
+    backoff_s,
+    end_before_attempt,
+    fault_of,
+    now_us,
+)
+from lambd.invoke.event_turns import EventTurns
+from lambd.invoke.ids import new_trace_header
+from lambd.invoke.outcomes import Outcomes, needs_delivery, report
+from lambd.invoke.pipeline import InvokedCallback
 from lambd.invoke.settings import SettingsCache
-from lambd.model.arns import LATEST, Scope, parse_function_reference
+from lambd.model.arns import LATEST
 from lambd.model.errors import (
-    ConflictError,
+    NotFoundError,
     PlatformError,
     RecursiveInvocationError,
-    SandboxError,
-    ThrottledError,
     UnavailableError,
 )
+from lambd.model.events import Answer, Condition, Outcome, QueuedEvent
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
-from lambd.model.settings import EventInvokeConfig
+from lambd.model.settings import EventInvokeConfig, FunctionSettings
+from lambd.store.event_journal import EventJournal
 
 _log = structlog.get_logger(__name__)
 
-# Asynchronous invocations held in memory.
-_MAX_EVENTS = 10_000
-# Defaults of event-invoke configs.
-_RETRY_ATTEMPTS = 2
-_EVENT_AGE_S = 21_600.0
-# Delay after a throttle or a fault, seconds: the first, and the longest.
-_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 1.0, 300.0
-_RETRIABLE = (ThrottledError, SandboxError, UnavailableError, ConflictError)
 _NO_CONFIG = EventInvokeConfig()
 
-Invoke = Callable[[InvocationRequest], Awaitable[InvocationResult | None]]
+StartInvocation = Callable[[InvocationRequest, InvokedCallback], None]
 
 
-class EventRunner:
-    """See the module header; accepted events run in the given task group."""
+class EventQueue:
+    """See the module header; all on the event loop."""
 
     def __init__(
         self,
         *,
-        invoke: Invoke,
+        journal: EventJournal,
+        invoke: StartInvocation,
         settings: SettingsCache,
-        scope: Scope,
+        outcomes: Outcomes,
+        options: EventOptions,
         tasks: asyncio.TaskGroup,
-        retry_delays_s: tuple[float, ...],
-        first_backoff_s: float = _FIRST_BACKOFF_S,
+        now_us: Callable[[], int] = now_us,
     ) -> None:
+        """Nothing runs before `open`.
+
+        Args:
+            journal: the queue on disk.
+            invoke: starts one attempt.
+            settings: of functions.
+            outcomes: tells others of them.
+            options: what an operator sets.
+            tasks: where things run that wait.
+            now_us: the time, microseconds since 1970.
+        """
+        self._journal = journal
         self._invoke = invoke
         self._settings = settings
-        self._scope = scope
+        self._outcomes = outcomes
+        self._options = options
         self._tasks = tasks
-        # Before the second attempt, the third, and so on; the last one stays.
-        self._retry_delays_s = retry_delays_s
-        self._first_backoff_s = first_backoff_s
-        self._events: set[asyncio.Task[None]] = set()
-
-    def close(self) -> None:
-        """Give up all that is waiting: events are in memory only."""
-        for task in list(self._events):
-            task.cancel()
-
-    def accept(self, request: InvocationRequest) -> None:
-        """Take an event; it is attempted at once.
-
-        Raises:
-            UnavailableError: too many are waiting.
-        """
-        if len(self._events) >= _MAX_EVENTS:
-            raise UnavailableError("Too many asynchronous invocations are waiting")
-        event = replace(
-            request,
-            invocation_type=InvocationType.REQUEST_RESPONSE,
-            client_context=None,
-            wants_log_tail=False,
+        self._now_us = now_us
+        self._turns = EventTurns(
+            read=journal.due,
+            begin=self._begin,
+            now_us=now_us,
+            tasks=tasks,
+            max_slots=options.max_per_function,
+            max_running=options.limits.concurrent_executions,
         )
-        task = self._tasks.create_task(self._run(event))
-        self._events.add(task)
-        task.add_done_callback(self._events.discard)
+        self._is_closed = False
+        self._drained: asyncio.Event | None = None
+        self.counts = outcomes.counts
 
-    async def _run(self, event: InvocationRequest) -> None:
-        """Attempt an event until it is done with, and deliver its outcome."""
-        try:
-            outcome, config = await self._attempt(event)
-            await self._deliver(event, outcome, config)
-        except PlatformError as error:
-            # The function is gone, or its destination is.
-            self._report("event_dropped", event, error)
-        except Exception:  # noqa: BLE001 - a task root: one event must not stop the platform
-            _log.exception("event_crashed", request_id=event.request_id)
+    async def open(self) -> None:
+        """Take up what is on disk."""
+        for backlog in await self._journal.open():
+            self.counts.resumed += backlog.events
+            self._turns.stored(backlog.function_name, backlog.due_us)
+        if self.counts.resumed:
+            _log.info("events_resumed", events=self.counts.resumed)
 
-    async def _attempt(self, event: InvocationRequest) -> tuple[EventOutcome, EventInvokeConfig]:
-        accepted = time.monotonic()
-        attempts = 0
-        backoff_s = self._first_backoff_s
-        result: InvocationResult | None = None
-        while True:
-            settings = await self._settings.get(event.function_name)
-            config = settings.event_invoke.get(event.qualifier or LATEST, _NO_CONFIG)
-            if settings.reserved_concurrency == 0:
-                return EventOutcome(Condition.ZERO_RESERVED_CONCURRENCY, attempts, result), config
-            try:
-                result = await self._invoke(event)
-            except RecursiveInvocationError as error:
-                self._report("event_attempt_refused", event, error)
-                return EventOutcome(Condition.RETRIES_EXHAUSTED, attempts, result), config
-            except _RETRIABLE as error:
-                self._report("event_attempt_failed", event, error)
-                delay_s, backoff_s = backoff_s, min(backoff_s * 2, _LONGEST_BACKOFF_S)
-            else:
-                attempts += 1
-                if result is None or result.function_error is None:
-                    return EventOutcome(Condition.SUCCESS, attempts, result), config
-                if attempts > _or_default(config.maximum_retry_attempts, _RETRY_ATTEMPTS):
-                    return EventOutcome(Condition.RETRIES_EXHAUSTED, attempts, result), config
-                delay_s = self._retry_delays_s[min(attempts, len(self._retry_delays_s)) - 1]
-            age_s = time.monotonic() - accepted
-            if age_s + delay_s > _or_default(config.maximum_event_age_s, _EVENT_AGE_S):
-                return EventOutcome(Condition.EVENT_AGE_EXCEEDED, attempts, result), config
-            await asyncio.sleep(delay_s)
-
-    async def _deliver(
-        self, event: InvocationRequest, outcome: EventOutcome, config: EventInvokeConfig
-    ) -> None:
-        """Invoke the function that is the destination of this outcome, if there is one."""
-        succeeded = outcome.condition is Condition.SUCCESS
-        if not succeeded:
-            _log.warning(
-                "event_failed",
-                function=event.function_name,
-                request_id=event.request_id,
-                condition=outcome.condition.value,
-            )
-        arn = config.on_success if succeeded else config.on_failure
-        if arn is None:
+    def accept(self, request: InvocationRequest, invoked: InvokedCallback) -> None:
+        """Take an event, and say so once it is durable."""
+        if self._is_closed:
+            invoked(UnavailableError("The platform is stopping"))
             return
-        target = parse_function_reference(arn, self._scope)
-        record = result_record(event, outcome, self._scope)
-        await self._invoke(
-            InvocationRequest(
-                request_id=record.request_id,
-                function_name=target.name,
-                qualifier=target.qualifier,
-                invocation_type=InvocationType.EVENT,
-                payload=record.payload,
-                trace_header=event.trace_header,
-            )
+        moment_us = self._now_us()
+        event = QueuedEvent(
+            request_id=request.request_id,
+            function_name=request.function_name,
+            qualifier=request.qualifier,
+            payload=request.payload,
+            trace_header=request.trace_header or new_trace_header(),
+            accepted_us=moment_us,
+            due_us=moment_us,
         )
+        self._journal.add(event, partial(self._accepted, event, invoked))
 
-    def _report(self, action: str, event: InvocationRequest, error: PlatformError) -> None:
-        _log.warning(
-            action,
-            function=event.function_name,
+    async def drain(self, timeout_s: float) -> None:
+        """Begin nothing more, and wait for what runs; what is left waits for the next start."""
+        self._turns.close()
+        self._drained = asyncio.Event()
+        if self._turns.running:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._drained.wait()
+            except TimeoutError:
+                _log.warning("events_interrupted", events=self._turns.running)
+
+    async def close(self) -> None:
+        """Take no notice of anything more, once what has happened is durable."""
+        self._turns.close()
+        self._is_closed = True
+        await self._journal.close()
+        await asyncio.to_thread(self._outcomes.close)
+        _log.info("events_closed", **asdict(self.counts))
+
+    def _accepted(
+        self, event: QueuedEvent, invoked: InvokedCallback, error: UnavailableError | None
+    ) -> None:
+        invoked(error)
+        if error is None:
+            self.counts.accepted += 1
+            self._turns.offer(event)
+
+    # --- an attempt -----------------------------------------------------------------------------
+
+    def _begin(self, event: QueuedEvent) -> None:
+        """The event's turn has come: attempt it, or deliver its outcome again."""
+        if event.outcome is not None:
+            self._start_task(event, self._deliver(event, event.outcome))
+            return
+        settings = self._settings.get_nowait(event.function_name)
+        if settings is None:
+            self._start_task(event, self._begin_cold(event))
+        else:
+            self._attempt(event, settings)
+
+    async def _begin_cold(self, event: QueuedEvent) -> None:
+        self._attempt(event, await self._settings.get(event.function_name))
+
+    def _attempt(self, event: QueuedEvent, settings: FunctionSettings) -> None:
+        config = settings.event_invoke.get(event.qualifier or LATEST, _NO_CONFIG)
+        condition = end_before_attempt(event, settings, config, self._now_us())
+        if condition is not None:
+            self._end(event, condition, config)
+            return
+        request = InvocationRequest(
             request_id=event.request_id,
-            error=error.message,
+            function_name=event.function_name,
+            qualifier=event.qualifier,
+            invocation_type=InvocationType.REQUEST_RESPONSE,
+            payload=event.payload,
+            trace_header=event.trace_header,
         )
+        self._invoke(request, partial(self._answered, event, config))
 
+    def _answered(
+        self,
+        event: QueuedEvent,
+        config: EventInvokeConfig,
+        result: InvocationResult | PlatformError | None,
+    ) -> None:
+        """An attempt has ended; after `close` it is the next start's to make it again."""
+        if self._is_closed:
+            return
+        if isinstance(result, InvocationResult):
+            self._ran(event, config, result)
+        elif isinstance(result, NotFoundError):
+            # The function is gone, or what the qualifier named, and its settings with it.
+            report("event_dropped", event, result.message)
+            self.counts.dropped += 1
+            self._turns.ended(event, was_refused=False)
+            self._journal.remove(event, partial(self._removed, event, ()))
+        elif isinstance(result, RecursiveInvocationError):
+            event.fault = fault_of(result)
+            self._end(event, Condition.RETRIES_EXHAUSTED, config)
+        elif isinstance(result, PlatformError):
+            event.faults += 1
+            event.fault = fault_of(result)
+            report("event_attempt_failed", event, result.message)
+            step = after_fault(event, config, self._now_us(), self._options.first_backoff_s)
+            if isinstance(step, Condition):
+                self._end(event, step, config)
+            else:
+                self._postpone(event, step, was_refused=True)
 
-def _or_default(value: float | None, default: float) -> float:
-    return default if value is None else value
+    def _ran(self, event: QueuedEvent, config: EventInvokeConfig, result: InvocationResult) -> None:
+        event.attempts += 1
+        event.faults, event.fault = 0, None
+        if result.function_error is None and config.on_success is None:
+            self.counts.succeeded += 1
+            self._turns.ended(event, was_refused=False)
+            self._journal.remove(event, partial(self._removed, event, ()))
+            return
+        event.answer = Answer(
+            executed_version=result.executed_version,
+            function_error=result.function_error,
+            payload=result.payload,
+        )
+        if result.function_error is None:
+            self._end(event, Condition.SUCCESS, config)
+            return
+        step = after_function_error(event, config, self._now_us(), self._options.retry_delays_s)
+        if isinstance(step, Condition):
+            self._end(event, step, config)
+        else:
+            self._postpone(event, step, was_refused=False)
+
+    def _postpone(self, event: QueuedEvent, due_us: int, *, was_refused: bool) -> None:
+        event.due_us = due_us
+        self._turns.ended(event, was_refused=was_refused)
+        self._journal.update(event, partial(self._postponed, event))
+
+    def _postponed(self, event: QueuedEvent, _error: UnavailableError | None) -> None:
+        self._turns.release(event, event.due_us)
+        self._note_end()
+
+    def _removed(
+        self,
+        event: QueuedEvent,
+        followers: tuple[QueuedEvent, ...],
+        _error: UnavailableError | None,
+    ) -> None:
+        self._turns.release(event, None)
+        for follower in followers:
+            self._turns.offer(follower)
+        self._note_end()
+
+    def _note_end(self) -> None:
+        if self._drained is not None and not self._turns.running:
+            self._drained.set()
+
+    # --- its outcome ----------------------------------------------------------------------------
+
+    def _end(self, event: QueuedEvent, condition: Condition, config: EventInvokeConfig) -> None:
+        """The event is done with; its slot stays taken until its targets were tried."""
+        self._start_task(event, self._conclude(event, condition, config))
+
+    async def _conclude(
+        self, event: QueuedEvent, condition: Condition, config: EventInvokeConfig
+    ) -> None:
+        outcome = event.outcome = await self._outcomes.of(event, condition, config)
+        if not needs_delivery(outcome):
+            await self._deliver(event, outcome)
+            return
+        # The attempts are over, whatever happens to the deliveries.
+        event.due_us = self._now_us()
+        self._journal.update(event, partial(self._concluded, event, outcome))
+
+    def _concluded(
+        self, event: QueuedEvent, outcome: Outcome, _error: UnavailableError | None
+    ) -> None:
+        if not self._is_closed:
+            self._start_task(event, self._deliver(event, outcome))
+
+    async def _deliver(self, event: QueuedEvent, outcome: Outcome) -> None:
+        """Tell the targets; those that could not be told are left for later."""
+        left = await self._outcomes.deliver(event, outcome)
+        if self._is_closed:
+            return
+        if left is not None:
+            event.outcome = left
+            self._postpone(event, self._backoff_us(left.failed_deliveries), was_refused=False)
+            return
+        followers = self._outcomes.followers(event, outcome)
+        self._turns.ended(event, was_refused=False)
+        self._journal.remove(event, partial(self._removed, event, followers), followers)
+
+    # --- tasks ----------------------------------------------------------------------------------
+
+    def _start_task(self, event: QueuedEvent, work: Awaitable[None]) -> None:
+        self._tasks.create_task(self._guard(event, work))
+
+    async def _guard(self, event: QueuedEvent, work: Awaitable[None]) -> None:
+        """A fault of ours in one event's task must neither stop the platform nor lose the event."""
+        try:
+            await work
+        except Exception:  # noqa: BLE001 - a task root
+            _log.exception("event_crashed", request_id=event.request_id)
+            if not self._is_closed:
+                event.faults += 1
+                self._postpone(event, self._backoff_us(event.faults), was_refused=True)
+
+    def _backoff_us(self, failures: int) -> int:
+        delay_s = backoff_s(failures, self._options.first_backoff_s)
+        return self._now_us() + int(delay_s * 1_000_000)

@@ -16,7 +16,6 @@ from lambd.environments.environment import ExecutionEnvironment
 from lambd.environments.pool import Pool
 from lambd.environments.provisioned import ProvisionedGroup
 from lambd.invoke.admission import Admission, Lease
-from lambd.invoke.events import EventRunner
 from lambd.invoke.ids import new_trace_header
 from lambd.invoke.recursion import advance_lineage
 from lambd.invoke.resolve import VersionCache, serving_deployment
@@ -62,7 +61,7 @@ class InvokePipeline:
         scope: Scope,
         limits: Limits,
         tasks: asyncio.TaskGroup,
-        event_retry_delays_s: tuple[float, ...],
+        accept_event: Callable[[InvocationRequest, InvokedCallback], None],
     ) -> None:
         self._versions = versions
         self._settings = settings
@@ -71,17 +70,7 @@ class InvokePipeline:
         self._scope = scope
         self._limits = limits
         self._tasks = tasks
-        self._events = EventRunner(
-            invoke=self.invoke,
-            settings=settings,
-            scope=scope,
-            tasks=tasks,
-            retry_delays_s=event_retry_delays_s,
-        )
-
-    def close(self) -> None:
-        """Give up the asynchronous invocations that wait for another attempt."""
-        self._events.close()
+        self._accept_event = accept_event
 
     async def invoke(self, request: InvocationRequest) -> InvocationResult | None:
         """Run a function; None for the types that have no result (DryRun, Event).
@@ -156,8 +145,9 @@ class InvokePipeline:
         self._check_payload(request)
         if request.invocation_type is not InvocationType.REQUEST_RESPONSE:
             if request.invocation_type is InvocationType.EVENT:
-                self._events.accept(request)
-            invoked(None)
+                self._accept_event(request, invoked)
+            else:
+                invoked(None)
             return
         invocation = self._invocation(request, version, settings)
         if settings.provisioned_concurrency and request.qualifier is not None:

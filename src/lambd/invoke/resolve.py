@@ -53,6 +53,14 @@ class VersionCache:
             raise NotFoundError(f"Function not found: {self._scope.function_arn(name, key)}")
         return route.choose(self._random)
 
+    async def dead_letter_arn(self, name: str, qualifier: str | None) -> str | None:
+        """The dead-letter queue of what runs by this qualifier; None without one, or a function."""
+        try:
+            version = await self.get(name, qualifier)
+        except NotFoundError:
+            return None
+        return (version.serving or version.deployment).config.dead_letter_arn
+
     def note(self, change: object) -> None:
         """Take a change notice of the store."""
         if isinstance(change, FunctionChanged):

@@ -89,6 +89,8 @@ class FunctionConfig:
     logging: LoggingConfig = field(default_factory=LoggingConfig)
     # In the order of unpacking: later ones overwrite earlier ones.
     layers: tuple[FunctionLayer, ...] = ()
+    # Queue or topic that gets the events of failed asynchronous invocations.
+    dead_letter_arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,18 +1,28 @@
-"""Asynchronous invocations: attempts, their delays, age, and the records of their outcome."""
+"""Asynchronous invocations: attempts, their delays, age, and the outcome of each event."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+import sqlite3
 
 import pytest
+from sqlalchemy.exc import OperationalError
+from tests.unit.invoke.event_world import (
+    ARN,
+    BAD,
+    BUCKET,
+    BUS,
+    OK,
+    QUEUE,
+    TOPIC,
+    EventWorld,
+    Outcome,
+    configured,
+    event,
+    until,
+)
 
-from lambd.invoke.events import EventRunner
-from lambd.invoke.settings import SettingsCache
-from lambd.model.arns import Scope
+from lambd.invoke.outcomes import DELIVERY_ATTEMPTS
 from lambd.model.errors import (
     NotFoundError,
     PlatformError,
@@ -20,137 +30,75 @@ from lambd.model.errors import (
     ThrottledError,
     UnavailableError,
 )
-from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
+from lambd.model.invocations import InvocationResult
 from lambd.model.settings import EventInvokeConfig, FunctionSettings
-
-SCOPE = Scope(account_id="000000000000", region="us-east-1")
-ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
-OK = InvocationResult(payload=b'{"a":1}', executed_version="$LATEST")
-BAD = InvocationResult(payload=b"no json", executed_version="7", function_error="Unhandled")
-
-
-@dataclass
-class World:
-    """A function whose outcomes are given, and what was asked of the pipeline."""
-
-    outcomes: list[InvocationResult | PlatformError]
-    settings: FunctionSettings = field(default_factory=FunctionSettings)
-    attempts: list[InvocationRequest] = field(default_factory=list)
-    records: list[InvocationRequest] = field(default_factory=list)
-    # Called before each attempt.
-    before: Callable[[], None] = lambda: None
-
-    async def invoke(self, request: InvocationRequest) -> InvocationResult | None:
-        """Stands in for the pipeline."""
-        if request.invocation_type is InvocationType.EVENT:
-            self.records.append(request)
-            return None
-        self.before()
-        self.attempts.append(request)
-        outcome = self.outcomes.pop(0)
-        if isinstance(outcome, PlatformError):
-            raise outcome
-        return outcome
-
-    async def read(self, name: str) -> FunctionSettings:
-        """Stands in for the store."""
-        assert name == "f"
-        return self.settings
-
-    async def run(self, qualifier: str | None = None, delays: tuple[float, ...] = (0.0,)) -> None:
-        """Accept one event and wait until it is done with."""
-        async with asyncio.TaskGroup() as tasks:
-            runner = EventRunner(
-                invoke=self.invoke,
-                settings=SettingsCache(self.read),
-                scope=SCOPE,
-                tasks=tasks,
-                retry_delays_s=delays,
-                first_backoff_s=0.001,
-            )
-            runner.accept(
-                InvocationRequest(
-                    request_id="r",
-                    function_name="f",
-                    qualifier=qualifier,
-                    invocation_type=InvocationType.EVENT,
-                    payload=b'{"n":1}',
-                    client_context="{}",
-                    wants_log_tail=True,
-                )
-            )
-
-    def record(self) -> dict[str, Any]:
-        """The one record that was delivered."""
-        assert len(self.records) == 1
-        document: dict[str, Any] = json.loads(self.records[0].payload)
-        return document
-
-
-def configured(qualifier: str = "$LATEST", **members: Any) -> FunctionSettings:
-    """Settings with an event-invoke config."""
-    return FunctionSettings(event_invoke={qualifier: EventInvokeConfig(**members)})
 
 
 async def test_a_success_is_one_attempt() -> None:
-    """As an ordinary invocation, without client context and log tail."""
-    world = World([OK])
-    await world.run()
+    """As an ordinary invocation, without client context and log tail; nothing stays."""
+    world = EventWorld([OK])
+    queue = await world.run(event())
     assert len(world.attempts) == 1
+    assert world.attempts[0].request_id == "r"
     assert world.attempts[0].client_context is None
     assert not world.attempts[0].wants_log_tail
-    assert world.records == []
+    assert (queue.counts.accepted, queue.counts.succeeded, queue.counts.dropped) == (1, 1, 0)
+
+
+async def test_an_event_is_acknowledged_when_it_is_stored() -> None:
+    """Not before, and not at all when it cannot be."""
+    world = EventWorld(holds_attempts=True)
+    async with world.running() as queue:
+        queue.accept(event(), world.accepted.append)
+        assert world.accepted == []
+        await until(lambda: bool(world.accepted))
+        assert world.accepted == [None]
+        assert world.database.waiting == 1
+        world.database.failure = OperationalError("insert", None, sqlite3.OperationalError("full"))
+        queue.accept(event(), world.accepted.append)
+        await until(lambda: len(world.accepted) == 2)
+        assert isinstance(world.accepted[1], UnavailableError)
+        world.database.failure = None
 
 
 async def test_function_errors_are_retried_twice() -> None:
     """AWS's default; the same request id each time."""
-    world = World([BAD, BAD, BAD])
-    await world.run()
+    world = EventWorld([BAD, BAD, BAD])
+    queue = await world.run(event())
     assert [request.request_id for request in world.attempts] == ["r", "r", "r"]
+    assert queue.counts.dropped == 1
 
 
 @pytest.mark.parametrize("retries", [0, 1, 2])
 async def test_the_scope_says_how_often(retries: int) -> None:
     """The config of the qualifier that was invoked, no other."""
-    world = World([BAD] * 3, configured("live", maximum_retry_attempts=retries))
-    await world.run("live")
+    settings = configured("live", maximum_retry_attempts=retries)
+    world = EventWorld([BAD] * 3, settings)
+    await world.run(event(qualifier="live"))
     assert len(world.attempts) == retries + 1
-    other = World([BAD] * 3, configured("live", maximum_retry_attempts=0))
-    await other.run()
+    other = EventWorld([BAD] * 3, configured("live", maximum_retry_attempts=0))
+    await other.run(event())
     assert len(other.attempts) == 3
 
 
-async def test_the_outcome_of_a_success_is_delivered() -> None:
-    """The record has AWS's form and order."""
-    world = World([BAD, OK], configured(on_success=ARN + "g:live", on_failure=ARN + "h"))
-    await world.run()
+async def test_a_function_is_told_of_a_success() -> None:
+    """By an event of its own, whose trace tells of the chain."""
+    world = EventWorld([BAD, OK], configured(on_success=ARN + "g:live", on_failure=ARN + "h"))
+    await world.run(event())
     record = world.record()
-    assert (world.records[0].function_name, world.records[0].qualifier) == ("g", "live")
-    timestamp = record.pop("timestamp")
-    assert timestamp.endswith("Z")
-    assert len(timestamp) == len("2019-11-14T18:16:05.568Z")
-    assert list(json.loads(world.records[0].payload)) == [
-        *("version", "timestamp", "requestContext", "requestPayload"),
-        *("responseContext", "responsePayload"),
-    ]
-    assert record == {
-        "version": "1.0",
-        "requestContext": {
-            "requestId": "r",
-            "functionArn": ARN + "f:$LATEST",
-            "condition": "Success",
-            "approximateInvokeCount": 2,
-        },
-        "requestPayload": {"n": 1},
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST"},
-        "responsePayload": {"a": 1},
-    }
+    told = world.records[0]
+    assert (told.function_name, told.qualifier) == ("g", "live")
+    assert told.request_id != "r"
+    assert "Lineage=" in (told.trace_header or "")
+    assert record["requestContext"]["condition"] == "Success"
+    assert record["requestContext"]["approximateInvokeCount"] == 2
+    assert record["responsePayload"] == {"a": 1}
 
 
-async def test_the_outcome_of_a_failure_is_delivered() -> None:
+async def test_a_function_is_told_of_a_failure() -> None:
     """With the last attempt's answer, which need not be JSON."""
-    world = World([BAD] * 3, configured("2", on_failure=ARN + "h"))
-    await world.run("2")
+    world = EventWorld([BAD] * 3, configured("2", on_failure=ARN + "h"))
+    await world.run(event(qualifier="2"))
     record = world.record()
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["approximateInvokeCount"] == 3
@@ -160,75 +108,169 @@ async def test_the_outcome_of_a_failure_is_delivered() -> None:
     assert record["responsePayload"] == "no json"
 
 
+async def test_a_record_too_large_for_an_event_is_counted() -> None:
+    """The function that was to be told is not, and the event is done with."""
+    large = InvocationResult(payload=b'"' + b"x" * 1_048_576 + b'"', executed_version="1")
+    world = EventWorld([large], configured(on_success=ARN + "g"))
+    queue = await world.run(event())
+    assert world.records == []
+    assert queue.counts.destination_failures == 1
+
+
 async def test_an_event_that_would_become_too_old_is_dropped_at_once() -> None:
     """Nobody waits for a retry that will not be made."""
     settings = configured(maximum_event_age_s=60, on_failure=ARN + "h")
-    world = World([BAD], settings)
-    await world.run(delays=(61.0,))
+    world = EventWorld([BAD], settings, delays_s=(61.0,))
+    await world.run(event())
     record = world.record()
     assert record["requestContext"]["condition"] == "EventAgeExceeded"
     assert record["requestContext"]["approximateInvokeCount"] == 1
 
 
 async def test_a_stopped_function_gets_no_event() -> None:
-    """Reserved concurrency 0: straight to the destination, without a response."""
+    """Reserved concurrency 0: straight to the destination and the queue, without a response."""
     stopped = FunctionSettings(
         reserved_concurrency=0, event_invoke={"$LATEST": EventInvokeConfig(on_failure=ARN + "h")}
     )
-    world = World([], stopped)
-    await world.run()
+    world = EventWorld([], stopped, dead_letter_arn=QUEUE)
+    await world.run(event())
     record = world.record()
     assert record["requestContext"]["condition"] == "ZeroReservedConcurrency"
     assert record["requestContext"]["approximateInvokeCount"] == 0
     assert "responseContext" not in record
     assert "responsePayload" not in record
+    assert world.attempts == []
+    ((_, _, _, attributes),) = world.told.calls
+    assert attributes["ErrorCode"] == ("Number", "429")
 
 
-async def test_throttles_are_no_attempts() -> None:
+async def test_throttles_are_no_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are waited out, longer each time, and all attempts are still to come."""
-    throttled: list[InvocationResult | PlatformError] = [ThrottledError("x") for _ in range(5)]
-    world = World([*throttled, BAD, UnavailableError("y"), BAD, OK])
-    await world.run()
+    monkeypatch.setattr("lambd.invoke.event_turns.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("lambd.invoke.event_turns.LONGEST_PAUSE_S", 0.002)
+    throttled: list[Outcome] = [ThrottledError("x") for _ in range(5)]
+    world = EventWorld([*throttled, BAD, UnavailableError("y"), BAD, OK])
+    queue = await world.run(event())
     assert world.outcomes == []
+    assert queue.counts.succeeded == 1
 
 
 @pytest.mark.parametrize("error", [NotFoundError("gone"), RecursiveInvocationError()], ids=str)
 async def test_some_events_are_given_up(error: PlatformError) -> None:
     """A function that is gone, a loop: neither gets better by waiting."""
-    world = World([error])
-    await world.run()
+    world = EventWorld([error])
+    queue = await world.run(event())
     assert len(world.attempts) == 1
+    assert queue.counts.dropped == 1
 
 
 async def test_a_loop_is_told_to_the_destination() -> None:
     """As a failure."""
-    world = World([RecursiveInvocationError()], configured(on_failure=ARN + "h"))
-    await world.run()
+    world = EventWorld([RecursiveInvocationError()], configured(on_failure=ARN + "h"))
+    await world.run(event())
     assert world.record()["requestContext"]["approximateInvokeCount"] == 0
 
 
-async def test_closing_gives_up_what_waits() -> None:
-    """A platform that stops does not wait minutes for a retry."""
-    world = World([BAD])
-    started = asyncio.Event()
-    world.before = started.set
-    async with asyncio.TaskGroup() as tasks:
-        runner = EventRunner(
-            invoke=world.invoke,
-            settings=SettingsCache(world.read),
-            scope=SCOPE,
-            tasks=tasks,
-            retry_delays_s=(3600.0,),
-        )
-        runner.accept(
-            InvocationRequest(
-                request_id="r",
-                function_name="f",
-                qualifier=None,
-                invocation_type=InvocationType.EVENT,
-                payload=b"",
-            )
-        )
-        await started.wait()
-        runner.close()
+@pytest.mark.parametrize(
+    ("arn", "service"),
+    [(QUEUE, "sqs"), (TOPIC, "sns"), (BUS, "events"), (BUCKET, "s3")],
+    ids=["sqs", "sns", "events", "s3"],
+)
+async def test_services_are_told_of_a_failure(arn: str, service: str) -> None:
+    """Each by its own call; a record without attributes."""
+    world = EventWorld([BAD], configured(maximum_retry_attempts=0, on_failure=arn))
+    queue = await world.run(event())
+    ((call, to, text, attributes),) = world.told.calls
+    assert (call, to) == (service, arn)
+    assert json.loads(text)["requestContext"]["requestId"] == "r"
+    if service == "s3":
+        assert attributes["key"][1].startswith("aws/lambda/async/f/")
+    else:
+        assert attributes == {}
+    assert queue.counts.destination_failures == 0
+
+
+async def test_dead_letter_queue_and_destination_both_hear_of_a_failure() -> None:
+    """The queue gets the event as it was, the destination the record."""
+    error = InvocationResult(
+        payload=b'{"errorMessage":"no"}', executed_version="1", function_error="Unhandled"
+    )
+    world = EventWorld(
+        [error], configured(maximum_retry_attempts=0, on_failure=TOPIC), dead_letter_arn=QUEUE
+    )
+    await world.run(event(b'{"n": 1.0}'))
+    dead, told = world.told.calls
+    assert dead == (
+        *("sqs", QUEUE, '{"n": 1.0}'),
+        {
+            "RequestID": ("String", "r"),
+            "ErrorCode": ("Number", "200"),
+            "ErrorMessage": ("String", "no"),
+        },
+    )
+    assert told[:2] == ("sns", TOPIC)
+
+
+async def test_only_those_that_were_not_told_are_tried_again() -> None:
+    """A delivery that failed is repeated, one that did not is not; nor is the function."""
+    world = EventWorld(
+        [BAD], configured(maximum_retry_attempts=0, on_failure=TOPIC), dead_letter_arn=QUEUE
+    )
+    world.told.failures[TOPIC] = 2
+    queue = await world.run(event())
+    assert [call[0] for call in world.told.calls] == ["sqs", "sns"]
     assert len(world.attempts) == 1
+    assert queue.counts.destination_failures == 0
+
+
+async def test_a_target_that_cannot_be_told_is_given_up_and_counted() -> None:
+    """After so many tries; the event goes."""
+    world = EventWorld(
+        [BAD], configured(maximum_retry_attempts=0, on_failure=TOPIC), dead_letter_arn=QUEUE
+    )
+    world.told.failures.update({TOPIC: 99, QUEUE: 99})
+    queue = await world.run(event())
+    assert world.told.failures == {TOPIC: 99 - DELIVERY_ATTEMPTS, QUEUE: 99 - DELIVERY_ATTEMPTS}
+    assert (queue.counts.destination_failures, queue.counts.dead_letter_failures) == (1, 1)
+
+
+async def test_what_waits_is_taken_up_by_the_next_start() -> None:
+    """Its attempts counted: an event that waits for a retry, and one that was being attempted."""
+    world = EventWorld([BAD], delays_s=(3600.0,))
+    async with world.running() as queue:
+        queue.accept(event(), world.accepted.append)
+        await until(lambda: bool(world.attempts))
+        world.holds_attempts = True
+        queue.accept(event(b'"running"'), world.accepted.append)
+        await until(lambda: bool(world.held))
+    assert world.database.waiting == 2
+    _, late_answer = world.held.pop()
+    late_answer(OK)
+    assert world.database.waiting == 2
+    async with world.running() as queue:
+        assert queue.counts.resumed == 2
+        await until(lambda: bool(world.held))
+        assert [request.payload for request, _ in world.held] == [b'"running"']
+
+
+async def test_an_outcome_survives_a_restart() -> None:
+    """What could not be told is told by the next start, without another attempt."""
+    world = EventWorld([BAD], configured(maximum_retry_attempts=0, on_failure=TOPIC))
+    world.told.failures[TOPIC] = 1
+    async with world.running() as queue:
+        queue.accept(event(), world.accepted.append)
+        await until(lambda: world.told.failures[TOPIC] == 0)
+    async with world.running():
+        await until(lambda: not world.database.waiting)
+    assert [call[0] for call in world.told.calls] == ["sns"]
+    assert json.loads(world.told.calls[0][2])["responsePayload"] == "no json"
+    assert len(world.attempts) == 1
+
+
+async def test_a_closed_queue_takes_nothing() -> None:
+    """The caller is told."""
+    world = EventWorld()
+    async with world.running() as queue:
+        pass
+    queue.accept(event(), world.accepted.append)
+    assert isinstance(world.accepted[0], UnavailableError)

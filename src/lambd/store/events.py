@@ -1,0 +1,182 @@
+"""Rows of the event queue: written many in a transaction, read a function's at a time.
+
+Times are microseconds since 1970, as the rows have them; the SQL is compiled once and executed with
+plain tuples, because thousands of these pass in a second. How changes gather for one commit, and
+who is told after it, is `event_journal.py`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import BigInteger, Row, bindparam, func, insert, select, type_coerce
+from sqlalchemy.dialects import sqlite
+
+from lambd.model.events import Answer, Condition, Fault, Outcome, QueuedEvent, Target, TargetKind
+from lambd.store.database import Connection
+from lambd.store.tables_events import events as table
+
+_INSERT = str(
+    insert(table)
+    .values({column.name: bindparam(column.name) for column in table.c})
+    .compile(dialect=sqlite.dialect())
+)
+_UPDATE = "UPDATE events SET due_at=?, attempts=?, faults=?, progress=?, response=? WHERE id=?"
+_DELETE = "DELETE FROM events WHERE id=?"
+_COLUMNS = [
+    type_coerce(column, BigInteger).label(column.name)
+    if column.name in ("accepted_at", "due_at")
+    else column
+    for column in table.c
+]
+
+
+class Backlog(NamedTuple):
+    """What waits for one function: how many, and when the first is due."""
+
+    function_name: str
+    events: int
+    due_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueEvents:
+    """Some events of a function that are due, and when the first of its others is, if any."""
+
+    events: tuple[QueuedEvent, ...]
+    next_due_us: int | None
+
+
+class Writes(NamedTuple):
+    """The changes of one transaction; no event is in two of them."""
+
+    added: Sequence[QueuedEvent]
+    updated: Sequence[QueuedEvent]
+    removed: Sequence[int]
+
+
+def write_events(connection: Connection, writes: Writes) -> None:
+    """Make all these changes."""
+    if writes.added:
+        connection.exec_driver_sql(_INSERT, [_row(event) for event in writes.added])
+    if writes.updated:
+        connection.exec_driver_sql(
+            _UPDATE,
+            [
+                (
+                    *(event.due_us, event.attempts, event.faults, _progress(event)),
+                    *(event.answer.payload if event.answer else None, event.id),
+                )
+                for event in writes.updated
+            ],
+        )
+    if writes.removed:
+        connection.exec_driver_sql(_DELETE, [(number,) for number in writes.removed])
+
+
+def last_event_id(connection: Connection) -> int:
+    """The highest number in use; 0 when the queue is empty."""
+    return int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one())
+
+
+def list_backlogs(connection: Connection) -> list[Backlog]:
+    """What waits, by function."""
+    due = func.min(type_coerce(table.c.due_at, BigInteger))
+    query = select(table.c.function_name, func.count(), due).group_by(table.c.function_name)
+    return [Backlog(*row) for row in connection.execute(query)]
+
+
+def list_due_events(
+    connection: Connection,
+    function_name: str,
+    *,
+    now_us: int,
+    without: Collection[int],
+    limit: int,
+    limit_bytes: int,
+) -> DueEvents:
+    """The first events of a function that are due; at least one, if one is.
+
+    Args:
+        connection: an open transaction.
+        function_name: whose.
+        now_us: what is due then or earlier.
+        without: numbers of events to leave out.
+        limit: at most so many.
+        limit_bytes: not more payload than that together, save that the first one always comes.
+    """
+    query = (
+        select(*_COLUMNS)
+        .where(table.c.function_name == function_name, table.c.id.not_in(list(without)))
+        .order_by(table.c.due_at, table.c.id)
+        .limit(limit + 1)
+    )
+    found: list[QueuedEvent] = []
+    size = 0
+    for row in connection.execute(query):
+        size += len(row.payload) + len(row.response or b"")
+        is_full = len(found) >= limit or (bool(found) and size > limit_bytes)
+        if is_full or row.due_at > now_us:
+            return DueEvents(events=tuple(found), next_due_us=row.due_at)
+        found.append(_event(row))
+    return DueEvents(events=tuple(found), next_due_us=None)
+
+
+def _row(event: QueuedEvent) -> tuple[object, ...]:
+    return (
+        *(event.id, event.request_id, event.function_name, event.qualifier, event.payload),
+        *(event.trace_header, event.accepted_us, event.due_us, event.attempts, event.faults),
+        *(_progress(event), event.answer.payload if event.answer else None),
+    )
+
+
+def _progress(event: QueuedEvent) -> str | None:
+    """What an event has come to; documents only ever gain members."""
+    document: dict[str, object] = {}
+    if event.answer is not None:
+        document["version"] = event.answer.executed_version
+        document["function_error"] = event.answer.function_error
+    if event.fault is not None:
+        document["fault"] = asdict(event.fault)
+    if event.outcome is not None:
+        document["outcome"] = asdict(event.outcome)
+    return json.dumps(document) if document else None
+
+
+def _event(row: Row[Any]) -> QueuedEvent:
+    document: dict[str, Any] = json.loads(row.progress) if row.progress else {}
+    outcome = document.get("outcome")
+    return QueuedEvent(
+        id=row.id,
+        request_id=row.request_id,
+        function_name=row.function_name,
+        qualifier=row.qualifier,
+        payload=row.payload,
+        trace_header=row.trace_header,
+        accepted_us=row.accepted_at,
+        due_us=row.due_at,
+        attempts=row.attempts,
+        faults=row.faults,
+        answer=None
+        if "version" not in document
+        else Answer(
+            executed_version=document["version"],
+            function_error=document["function_error"],
+            payload=row.response,
+        ),
+        fault=Fault(**document["fault"]) if "fault" in document else None,
+        outcome=None
+        if outcome is None
+        else Outcome(
+            condition=Condition(outcome["condition"]),
+            targets=_targets(outcome["targets"]),
+            failed_deliveries=outcome["failed_deliveries"],
+        ),
+    )
+
+
+def _targets(documents: Iterable[dict[str, str]]) -> tuple[Target, ...]:
+    return tuple(Target(TargetKind(item["kind"]), item["arn"]) for item in documents)

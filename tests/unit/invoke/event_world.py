@@ -1,0 +1,227 @@
+"""An event queue on SQLite in memory, a scripted pipeline, and a publisher that remembers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import sqlalchemy
+from sqlalchemy.pool import StaticPool
+
+from lambd.invoke.deliveries import Attributes, Deliverer
+from lambd.invoke.destinations import BusEvent
+from lambd.invoke.event_options import EventOptions
+from lambd.invoke.events import EventQueue
+from lambd.invoke.outcomes import Outcomes
+from lambd.invoke.pipeline import InvokedCallback
+from lambd.invoke.settings import SettingsCache
+from lambd.model.arns import Scope
+from lambd.model.errors import PlatformError, UnavailableError
+from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
+from lambd.model.limits import Limits
+from lambd.model.settings import EventInvokeConfig, FunctionSettings
+from lambd.store.database import Connection, Database
+from lambd.store.event_journal import EventJournal
+from lambd.store.tables_events import events
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+SCOPE = Scope(account_id="000000000000", region="us-east-1")
+ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
+QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
+TOPIC = "arn:aws:sns:us-east-1:000000000000:t"
+BUS = "arn:aws:events:us-east-1:000000000000:event-bus/b"
+BUCKET = "arn:aws:s3:::records"
+OK = InvocationResult(payload=b'{"a":1}', executed_version="$LATEST")
+BAD = InvocationResult(payload=b"no json", executed_version="7", function_error="Unhandled")
+
+
+class MemoryDatabase(Database):
+    """The store's contract on SQLite in memory, at once and on the event loop."""
+
+    def __init__(self) -> None:
+        engine = sqlalchemy.create_engine(
+            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+        )
+        self._memory = engine
+        events.create(engine)
+        # Raised by transactions, while it is set.
+        self.failure: Exception | None = None
+
+    async def run(
+        self, fn: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """One transaction."""
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        with self._memory.begin() as connection:
+            return fn(connection, *args, **kwargs)
+
+    async def read(
+        self, fn: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """One transaction."""
+        return await self.run(fn, *args, **kwargs)
+
+    @property
+    def waiting(self) -> int:
+        """Events in the table."""
+        with self._memory.begin() as connection:
+            query = sqlalchemy.select(sqlalchemy.func.count()).select_from(events)
+            return int(connection.execute(query).scalar_one())
+
+    def dispose(self) -> None:
+        """Close the connection."""
+        self._memory.dispose()
+
+
+@dataclass
+class Told:
+    """Remembers what services were told: (call, ARN, text, attributes)."""
+
+    calls: list[tuple[str, str, str, Attributes]] = field(default_factory=list)
+    bus_events: list[BusEvent] = field(default_factory=list)
+    # ARN -> how many calls to it fail from now on.
+    failures: dict[str, int] = field(default_factory=dict)
+
+    def _tell(self, call: str, arn: str, text: str, attributes: Attributes) -> None:
+        if self.failures.get(arn, 0) > 0:
+            self.failures[arn] -= 1
+            raise UnavailableError("no such thing")
+        self.calls.append((call, arn, text, attributes))
+
+    def send_message(self, queue_arn: str, body: str, attributes: Attributes, trace: str) -> None:
+        """SQS."""
+        assert trace
+        self._tell("sqs", queue_arn, body, attributes)
+
+    def publish(self, topic_arn: str, message: str, attributes: Attributes) -> None:
+        """SNS."""
+        self._tell("sns", topic_arn, message, attributes)
+
+    def put_event(self, bus_arn: str, event: BusEvent) -> None:
+        """EventBridge."""
+        self._tell("events", bus_arn, event.detail, {})
+        self.bus_events.append(event)
+
+    def put_object(self, bucket_arn: str, key: str, body: bytes) -> None:
+        """S3."""
+        self._tell("s3", bucket_arn, body.decode(), {"key": ("", key)})
+
+
+Outcome = InvocationResult | PlatformError
+
+
+def configured(qualifier: str = "$LATEST", **members: Any) -> FunctionSettings:
+    """Settings with an event-invoke config."""
+    return FunctionSettings(event_invoke={qualifier: EventInvokeConfig(**members)})
+
+
+def event(
+    payload: bytes = b'{"n":1}', *, function: str = "f", qualifier: str | None = None
+) -> InvocationRequest:
+    """An asynchronous request."""
+    return InvocationRequest(
+        request_id="r",
+        function_name=function,
+        qualifier=qualifier,
+        invocation_type=InvocationType.EVENT,
+        payload=payload,
+        client_context="{}",
+        wants_log_tail=True,
+    )
+
+
+@dataclass
+class EventWorld:
+    """Functions whose outcomes are given, and what was asked of the pipeline."""
+
+    # Of function `f`, in order; functions without any succeed.
+    outcomes: list[Outcome] = field(default_factory=list)
+    settings: FunctionSettings = field(default_factory=FunctionSettings)
+    dead_letter_arn: str | None = None
+    delays_s: tuple[float, ...] = (0.0,)
+    max_per_function: int = 500
+    concurrency: int = 1000
+    # While set, attempts wait here for the test to answer them.
+    holds_attempts: bool = False
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+    told: Told = field(default_factory=Told)
+    attempts: list[InvocationRequest] = field(default_factory=list)
+    # Attempts of other functions than `f`: those that were told of an outcome.
+    records: list[InvocationRequest] = field(default_factory=list)
+    held: list[tuple[InvocationRequest, InvokedCallback]] = field(default_factory=list)
+    accepted: list[object] = field(default_factory=list)
+
+    def invoke(self, request: InvocationRequest, invoked: InvokedCallback) -> None:
+        """Stands in for the pipeline."""
+        (self.attempts if request.function_name == "f" else self.records).append(request)
+        if self.holds_attempts:
+            self.held.append((request, invoked))
+        elif request.function_name == "f" and self.outcomes:
+            invoked(self.outcomes.pop(0))
+        else:
+            invoked(OK)
+
+    async def read_settings(self, name: str) -> FunctionSettings:
+        """Stands in for the store."""
+        return self.settings if name == "f" else FunctionSettings()
+
+    async def read_dead_letter(self, _name: str, _qualifier: str | None) -> str | None:
+        """Stands in for the version."""
+        return self.dead_letter_arn
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[EventQueue]:
+        """An open queue, closed after the block."""
+        options = EventOptions(
+            scope=SCOPE,
+            limits=Limits(concurrent_executions=self.concurrency),
+            retry_delays_s=self.delays_s,
+            max_per_function=self.max_per_function,
+            first_backoff_s=0.001,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            queue = EventQueue(
+                journal=EventJournal(self.database, tasks),
+                invoke=self.invoke,
+                settings=SettingsCache(self.read_settings),
+                outcomes=Outcomes(
+                    deliverer=Deliverer(self.told, SCOPE),
+                    dead_letter=self.read_dead_letter,
+                    options=options,
+                ),
+                options=options,
+                tasks=tasks,
+            )
+            await queue.open()
+            yield queue
+            await queue.drain(0)
+            await queue.close()
+
+    async def run(self, *requests: InvocationRequest) -> EventQueue:
+        """Accept events and wait until all are done with."""
+        async with self.running() as queue:
+            for request in requests:
+                queue.accept(request, self.accepted.append)
+            await until(lambda: len(self.accepted) == len(requests) and not self.database.waiting)
+        return queue
+
+    def record(self) -> dict[str, Any]:
+        """The one record that a function was told."""
+        assert len(self.records) == 1
+        document: dict[str, Any] = json.loads(self.records[0].payload)
+        return document
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for it."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - conditions of many kinds
+            await asyncio.sleep(0.001)
