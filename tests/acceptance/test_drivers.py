@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from tests.acceptance.conftest import ROLE, RUNTIME, CreateFunction, Server, wait_at_rest, zipped
+from tests.acceptance.packages import archive
 
 from lambd.runtimes.provision import Provisioner
 
@@ -33,6 +34,16 @@ def handler(event, context):
         raise KeyError("k")
     print("event", event)
     return [event, count, open(os.path.join(os.environ["LAMBDA_TASK_ROOT"], "data.txt")).read()]
+"""
+# An OS-only runtime that answers with the event.
+BOOTSTRAP = """\
+#!/usr/bin/env python3
+import os, urllib.request
+base = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
+while True:
+    with urllib.request.urlopen(base + "next") as request:
+        answer = base + request.headers["Lambda-Runtime-Aws-Request-Id"] + "/response"
+        urllib.request.urlopen(answer, request.read()).close()
 """
 
 
@@ -91,6 +102,45 @@ def test_a_function_lives_under_every_driver(other: Server) -> None:
     events = other.logs_client().filter_log_events(logGroupName="/aws/lambda/fn")["events"]
     assert "event 4\n" in [event["message"] for event in events]
     aws.delete_function(FunctionName="fn")
+
+
+@pytest.mark.slow
+@pytest.mark.oci
+def test_other_languages_live_under_every_driver(other: Server) -> None:
+    """Node.js finds modules of layers; a bootstrap comes from the code or a layer, or is missed."""
+    aws = other.lambda_client()
+    shared = {"nodejs/node_modules/shared/index.js": "exports.name = 'of a layer';"}
+    source = "exports.handler = async (event) => [event, require('shared').name];"
+    bootstrap = archive({"bootstrap": BOOTSTRAP}, mode=0o755)
+    layers = [
+        aws.publish_layer_version(LayerName=name, Content={"ZipFile": content})["LayerVersionArn"]
+        for name, content in (("modules", archive(shared)), ("bootstrap", bootstrap))
+    ]
+    functions: list[tuple[str, RuntimeType, bytes, list[str]]] = [
+        ("node", "nodejs24.x", archive({"index.js": source}), layers[:1]),
+        ("own", "provided.al2023", bootstrap, []),
+        ("layer", "provided.al2023", archive({"data": ""}), layers[1:]),
+        ("none", "provided.al2023", archive({"data": ""}), []),
+    ]
+    for name, runtime, code, arns in functions:
+        aws.create_function(
+            FunctionName=name,
+            Runtime=runtime,
+            Role=ROLE,
+            Handler="index.handler",
+            Code={"ZipFile": code},
+            Layers=arns,
+            Timeout=10,
+        )
+        wait_at_rest(aws, name)
+    assert call(aws, "node", 1) == ([1, "of a layer"], None)
+    assert call(aws, "node", 2) == ([2, "of a layer"], None)
+    assert call(aws, "own", 3) == (3, None)
+    assert call(aws, "layer", 4) == (4, None)
+    missed, _ = call(aws, "none", 5)
+    assert "Couldn't find valid bootstrap(s): [" in missed["errorMessage"]
+    for name, *_ in functions:
+        aws.delete_function(FunctionName=name)
 
 
 @pytest.mark.slow

@@ -36,13 +36,16 @@ class InitInterpreter:
     overlays: tuple[tuple[Path, str], ...]
 
 
-def find(cache: Cache) -> InitInterpreter:
+def find(cache: Cache, system: Path = _SYSTEM_PYTHON) -> InitInterpreter:
     """Choose the interpreter.
+
+    Args:
+        system: the system's Python, if there is one.
 
     Raises:
         RuntimeUnavailableError: not even lambd's own can be shown in a sandbox.
     """
-    interpreter = _system() or _own(cache)
+    interpreter = _system(system) or _own(cache)
     root = "/usr" if interpreter.is_system else INIT_DIR
     environment = {"LANG": "C.UTF-8", "TZ": ":UTC", "PATH": "/usr/local/bin:/usr/bin:/bin"}
     overlays: list[tuple[Path, str]] = []
@@ -63,13 +66,13 @@ def find(cache: Cache) -> InitInterpreter:
     )
 
 
-def _system() -> Interpreter | None:
+def _system(python: Path) -> Interpreter | None:
     """The system's Python, if it is new enough and complete."""
-    found = re.fullmatch(r"python(\d+)\.(\d+)", _SYSTEM_PYTHON.resolve().name)
+    found = re.fullmatch(r"python(\d+)\.(\d+)", python.resolve().name)
     if found is None:
         return None
     version = (int(found[1]), int(found[2]))
-    probed = interpreters.probe(_SYSTEM_PYTHON, version) if version >= _OLDEST else None
+    probed = interpreters.probe(python, version) if version >= _OLDEST else None
     return probed if isinstance(probed, Interpreter) and probed.is_system else None
 
 
