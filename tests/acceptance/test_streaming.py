@@ -134,6 +134,7 @@ def test_a_function_that_does_not_stream_gives_its_whole_result(
     assert (len(body), complete) == (6_000_002, {})
     reply = aws.invoke_with_response_stream(FunctionName=name, InvocationType="DryRun")
     assert reply["ResponseMetadata"]["HTTPStatusCode"] == 204
+    reply["EventStream"].close()
 
 
 def test_an_error_before_the_first_part_is_an_ordinary_one(

@@ -17,6 +17,8 @@ from lambd.model.functions import Code, Deployment, FunctionConfig, FunctionVers
 from lambd.model.invocations import Invocation, InvocationResult
 from lambd.testing import FakeSandbox, RecordingLogSink
 
+_STREAM_LIMITS = StreamLimits(size_bytes=1000, burst_bytes=500, bytes_per_s=100_000)
+
 
 def make_version(**config: object) -> FunctionVersion:
     """An active `$LATEST` of a function called `fn`."""
@@ -121,6 +123,7 @@ class Stage:
 def make_stage(
     version: FunctionVersion | None = None,
     owner: EnvironmentOwner | None = None,
+    stream_limits: StreamLimits = _STREAM_LIMITS,
     **config: object,
 ) -> Stage:
     """An environment that has not begun its init phase."""
@@ -141,7 +144,7 @@ def make_stage(
         log=log,
         owner=owner or recorder,
         response_limit_bytes=100,
-        stream_limits=StreamLimits(size_bytes=1000, burst_bytes=500, bytes_per_s=100_000),
+        stream_limits=stream_limits,
     )
     return Stage(environment, sandbox, recorder, logs)
 
