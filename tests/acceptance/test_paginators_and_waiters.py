@@ -36,6 +36,12 @@ PAGINATORS: dict[str, tuple[dict[str, str], str, str, int]] = {
     "ListFunctions": ({"FunctionVersion": "ALL"}, "Functions", "FunctionArn", 3),
     "ListLayerVersions": ({"LayerName": NAME}, "LayerVersions", "LayerVersionArn", 3),
     "ListLayers": ({}, "Layers", "LayerArn", 3),
+    "ListProvisionedConcurrencyConfigs": (
+        {"FunctionName": NAME},
+        "ProvisionedConcurrencyConfigs",
+        "FunctionArn",
+        3,
+    ),
     "ListVersionsByFunction": ({"FunctionName": NAME}, "Versions", "FunctionArn", 3),
 }
 WAITERS = (
@@ -56,7 +62,7 @@ def definitions(kind: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def filled(server: Server) -> Iterator[LambdaClient]:
-    """A function with two versions, three aliases, configs and URLs; layers with versions."""
+    """A function with two versions, three aliases, configs of each and URLs; layers with versions."""
     aws = server.lambda_client()
     aws.create_function(
         FunctionName=NAME,
@@ -74,6 +80,9 @@ def filled(server: Server) -> Iterator[LambdaClient]:
         aws.create_alias(FunctionName=NAME, Name=alias, FunctionVersion="1")
         aws.put_function_event_invoke_config(
             FunctionName=NAME, Qualifier=alias, MaximumRetryAttempts=1
+        )
+        aws.put_provisioned_concurrency_config(
+            FunctionName=NAME, Qualifier=alias, ProvisionedConcurrentExecutions=1
         )
         aws.create_function_url_config(FunctionName=NAME, Qualifier=alias, AuthType="NONE")
         aws.publish_layer_version(LayerName=NAME, Content={"ZipFile": zipped(ECHO)})

@@ -14,6 +14,7 @@ from functools import partial
 
 import structlog
 
+from lambd.control.unsupported import refuse_unsupported
 from lambd.frontend.auth import Authority
 from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.function_url import FunctionUrls
@@ -182,12 +183,16 @@ class FrontDoor:
     def _admit(
         self, operation: Operation, labels: dict[str, str], exchange: Exchange, request_id: str
     ) -> tuple[Call, Awaitable[None] | None]:
-        """Decode a request and judge its caller; awaitable if the store has to be asked."""
+        """Decode a request, refuse what is not built, judge its caller.
+
+        Awaitable if the store has to be asked.
+        """
         if exchange.body_exceeded:
             raise _too_large(operation.name, self._limits)
         request = exchange.request
         principal = self._authority.authenticate(request)
         call = Call(operation.decode(request, labels), request_id, request)
+        refuse_unsupported(operation.name, call.params)
         return call, self._authority.authorise(principal, operation.name, call.params, request)
 
     async def _call_lambda(

@@ -11,7 +11,6 @@ from lambd.control.functions import (
     UpdateCodeRequest,
     UpdateConfigurationRequest,
 )
-from lambd.control.unsupported import refuse_unsupported
 from lambd.control.versions import PublishVersionRequest
 from lambd.frontend.function_shapes import (
     configuration,
@@ -37,7 +36,6 @@ _T = TypeVar("_T")
 async def create_function(api: LambdaApi, call: Call) -> Members:
     """CreateFunction: the code is stored before the row that refers to it."""
     params = call.params
-    refuse_unsupported(params)
     name = parse_new_name(params["FunctionName"], api.scope)
     request = CreateFunctionRequest(
         name=name,
@@ -109,7 +107,6 @@ async def list_functions(api: LambdaApi, call: Call) -> Members:
 async def update_function_code(api: LambdaApi, call: Call) -> Members:
     """UpdateFunctionCode; a dry run stores nothing."""
     params = call.params
-    refuse_unsupported(params)
     name = parse_latest(params["FunctionName"], api.scope)
     dry_run = params.get("DryRun", False)
     architectures = params.get("Architectures")
@@ -128,7 +125,6 @@ async def update_function_code(api: LambdaApi, call: Call) -> Members:
 async def update_function_configuration(api: LambdaApi, call: Call) -> Members:
     """UpdateFunctionConfiguration: absent members stay as they are."""
     params = call.params
-    refuse_unsupported(params)
     request = UpdateConfigurationRequest(
         name=parse_latest(params["FunctionName"], api.scope),
         changes=configuration_changes(params),
@@ -149,7 +145,6 @@ async def delete_function(api: LambdaApi, call: Call) -> Members:
 async def publish_version(api: LambdaApi, call: Call) -> Members:
     """PublishVersion."""
     params = call.params
-    refuse_unsupported(params)
     request = PublishVersionRequest(
         name=parse_latest(params["FunctionName"], api.scope),
         code_sha256=params.get("CodeSha256"),

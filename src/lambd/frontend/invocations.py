@@ -12,7 +12,6 @@ from lambd.frontend.lambda_api import Call, LambdaApi, Members, Reply
 from lambd.http.exchanges import Exchange
 from lambd.model.arns import parse_function_reference
 from lambd.model.errors import (
-    InvalidParameterError,
     InvalidRequestContentError,
     PlatformError,
 )
@@ -39,9 +38,6 @@ def invoke_with_response_stream(
 
 def _request(api: LambdaApi, call: Call) -> InvocationRequest:
     params = call.params
-    for member in ("DurableExecutionName", "TenantId"):
-        if member in params:
-            raise InvalidParameterError(f"{member} is not supported by lambd yet")
     function = parse_function_reference(params["FunctionName"], api.scope, params.get("Qualifier"))
     context = params.get("ClientContext")
     kind = params.get("InvocationType")

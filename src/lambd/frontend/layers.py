@@ -8,7 +8,6 @@ from lambd.control import layer_permissions, layers
 from lambd.control.guards import code_sha256_text
 from lambd.control.layer_permissions import AddLayerPermissionRequest
 from lambd.control.layers import PublishLayerVersionRequest
-from lambd.control.unsupported import refuse_unsupported_content
 from lambd.frontend.function_shapes import timestamp
 from lambd.frontend.lambda_api import Call, LambdaApi, Members
 from lambd.frontend.uploads import receive_archive
@@ -20,7 +19,6 @@ from lambd.store.paging import Page
 async def publish_layer_version(api: LambdaApi, call: Call) -> Members:
     """PublishLayerVersion: the content is stored before the row that refers to it."""
     params = call.params
-    refuse_unsupported_content(params["Content"])
     request = PublishLayerVersionRequest(
         layer=params["LayerName"],
         code=await receive_archive(api, params["Content"]),

@@ -87,6 +87,15 @@ class Operation:
             raise ValueError(f"{self.name} has no event stream")
         return encode(event)
 
+    @property
+    def input_members(self) -> Mapping[str, tuple[str, ...]]:
+        """The members of its requests, each with the names of its own if it is a structure."""
+        shapes = self._model.shapes
+        return {
+            name: tuple(shapes[member["shape"]].get("members", ()))
+            for name, member in shapes[self._input]["members"].items()
+        }
+
     @cached_property
     def _decoder(self) -> RequestDecoder:
         return RequestDecoder(self._model.shapes, self._input)

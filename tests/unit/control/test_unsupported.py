@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambd.control.unsupported import refuse_unsupported
+from lambd.control.unsupported import REFUSED, refuse_unsupported
 from lambd.model.errors import InvalidParameterError
 
 
@@ -33,22 +33,26 @@ from lambd.model.errors import InvalidParameterError
     ],
 )
 def test_refuses_a_member_by_name(member: str, value: object) -> None:
-    """The message names the member that is not built."""
-    with pytest.raises(InvalidParameterError) as caught:
-        refuse_unsupported({"FunctionName": "f", member: value})
-    assert caught.value.message == f"{member} is not supported by lambd yet"
+    """The message names the member that is not built; of `Code` where CreateFunction has it."""
+    operations = [name for name, members in REFUSED.items() if member in members]
+    assert operations or f"Code.{member}" in REFUSED["CreateFunction"]
+    for operation in operations:
+        with pytest.raises(InvalidParameterError) as caught:
+            refuse_unsupported(operation, {"FunctionName": "f", member: value})
+        assert caught.value.message == f"{member} is not supported by lambd yet"
 
 
 @pytest.mark.parametrize("member", ["ImageUri", "SourceKMSKeyArn"])
 def test_refuses_members_of_code(member: str) -> None:
     """CreateFunction has them inside `Code`."""
     with pytest.raises(InvalidParameterError, match=rf"^Code\.{member} is not supported"):
-        refuse_unsupported({"Code": {member: "x"}})
+        refuse_unsupported("CreateFunction", {"Code": {member: "x"}})
 
 
 def test_accepts_what_spells_out_the_defaults() -> None:
     """Tools send neutral values; they ask for nothing."""
     refuse_unsupported(
+        "CreateFunction",
         {
             "FunctionName": "f",
             "Role": "r",
@@ -67,10 +71,10 @@ def test_accepts_what_spells_out_the_defaults() -> None:
                 "SecurityGroupIds": [],
                 "Ipv6AllowedForDualStack": False,
             },
-        }
+        },
     )
 
 
 def test_accepts_absent_members() -> None:
     """An absent member and None are the same."""
-    refuse_unsupported({"Layers": None, "PackageType": None, "SnapStart": {}})
+    refuse_unsupported("CreateFunction", {"Layers": None, "PackageType": None, "SnapStart": {}})
