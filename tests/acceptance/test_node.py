@@ -256,37 +256,45 @@ def test_json_log_format_is_awss(aws: LambdaClient, create: CreateFunction) -> N
     assert messages == ["careful"], tail
 
 
+@pytest.mark.parametrize("runtime", [NODE, OLDER_NODE, "nodejs20.x"])
 def test_modules_come_from_layers_and_the_sdk_from_the_runtime(
-    aws: LambdaClient, create: CreateFunction
+    aws: LambdaClient, create: CreateFunction, runtime: str
 ) -> None:
-    """NODE_PATH serves require; a function calls this platform with AWS's SDK."""
+    """NODE_PATH serves require and import; a function calls this platform with AWS's SDK."""
+    major = runtime.removeprefix("nodejs").removesuffix(".x")
+    files = {
+        "nodejs/node_modules/shared/index.js": "exports.name = 'any';",
+        "nodejs/node_modules/modern/package.json": '{"exports": {"import": "./m.mjs"}}',
+        "nodejs/node_modules/modern/m.mjs": "export const name = 'module';",
+        f"nodejs/node{major}/node_modules/own/index.js": f"exports.name = 'of {major}';",
+    }
     layer = aws.publish_layer_version(
-        LayerName=f"layer-{uuid.uuid4().hex[:12]}",
-        Content={
-            "ZipFile": archive(
-                {
-                    "nodejs/node_modules/shared/index.js": "exports.name = 'any';",
-                    "nodejs/node24/node_modules/own/index.js": "exports.name = 'of 24';",
-                }
-            )
-        },
+        LayerName=f"layer-{uuid.uuid4().hex[:12]}", Content={"ZipFile": archive(files)}
     )["LayerVersionArn"]
-    name = node(
-        create,
-        """
+    expected = ["any", f"of {major}", runtime]
+    required = """
         const { Lambda } = require("@aws-sdk/client-lambda");
         exports.handler = async (event, context) => {
           const found = await new Lambda({}).getFunctionConfiguration(
             { FunctionName: context.functionName });
           return [require("shared").name, require("own").name, found.Runtime];
         };
-        """,
-        "index.js",
-        Layers=[layer],
-        MemorySize=512,
-        Timeout=30,
-    )
-    assert call(aws, name) == ["any", "of 24", NODE]
+    """
+    imported = """
+        import { Lambda } from "@aws-sdk/client-lambda";
+        import shared from "shared";
+        import own from "own";
+        import { name } from "modern";
+        export const handler = async (event, context) => {
+          const found = await new Lambda({}).getFunctionConfiguration(
+            { FunctionName: context.functionName });
+          return [shared.name, own.name, found.Runtime, name];
+        };
+    """
+    settings: dict[str, Any] = {"Runtime": runtime, "Layers": [layer], "MemorySize": 512}
+    settings["Timeout"] = 30
+    assert call(aws, node(create, required, "index.js", **settings)) == expected
+    assert call(aws, node(create, imported, **settings)) == [*expected, "module"]
 
 
 def test_a_wrapper_starts_node(aws: LambdaClient, create: CreateFunction) -> None:

@@ -50,7 +50,7 @@ def test_the_newest_release_that_fits_is_chosen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "name"),
     [
-        pytest.param("22.11.0", "node", id="without AWS's options"),
+        pytest.param("22.14.0", "node", id="too old"),
         pytest.param("20.19.0", "node", id="another version"),
         pytest.param("22.20.0", "nodejs", id="another name"),
     ],

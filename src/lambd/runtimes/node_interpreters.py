@@ -24,8 +24,9 @@ process.stdout.write(JSON.stringify({
     libraries: [...new Set(files)],
 }));
 """
-# The first releases that know every option which AWS's runtime is started with.
-_OLDEST_RELEASES = {20: (20, 19), 22: (22, 12)}
+# The first releases that know every option which AWS's runtime is started with, and every function
+# that `shims/node` calls.
+_OLDEST_RELEASES = {20: (20, 19), 22: (22, 15)}
 # A sandbox shows these host directories as they are.
 _SYSTEM_DIRECTORIES = ("/usr", "/lib", "/lib64")
 

@@ -189,6 +189,7 @@ class NodeProvisioner:
         libraries = self._install(packages)
         files = {
             "index.mjs": (_SHIMS / "node/index.mjs").read_bytes(),
+            "node_path.mjs": (_SHIMS / "node/node_path.mjs").read_bytes(),
             "lambd_init.py": (_SHIMS / "init.py").read_bytes(),
             str(transport / "package.json"): (_SHIMS / "node/package.json").read_bytes(),
             str(transport / "rapid_client.js"): (_SHIMS / "node/rapid_client.js").read_bytes(),
