@@ -221,6 +221,22 @@ def test_a_timeout_ends_the_process_and_keeps_tmp(
     assert call(aws, name, 0) == [1, True]
 
 
+def test_exhausted_memory_is_a_function_error(aws: LambdaClient, create: CreateFunction) -> None:
+    """Buffers are outside of V8's heap: the kernel ends the process."""
+    name = node(
+        create,
+        """
+        const kept = [];
+        export const handler = async (event) => {
+          while (event) kept.push(Buffer.alloc(10_000_000, 1));
+          return "fine";
+        };
+        """,
+    )
+    assert fail(aws, name, 1)["errorType"] == "Runtime.OutOfMemory"
+    assert call(aws, name, 0) == "fine"
+
+
 def test_console_lines_are_records_of_their_own(aws: LambdaClient, create: CreateFunction) -> None:
     """Time, request id and level stand before a message; raw output comes through unchanged."""
     name = node(
