@@ -12,7 +12,6 @@ import gc
 import hashlib
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
@@ -70,8 +69,6 @@ from lambd.store.unpacked_sizes import fill_unpacked_sizes
 _log = structlog.get_logger(__name__)
 
 _PROCESS_DRIVER = "process"
-# Longest time that a thread keeps the interpreter while another one wants it.
-_SWITCH_INTERVAL_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +120,6 @@ def _settle_interpreter() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    # Worker threads (store, logs, archives) hand the interpreter back to the event loop sooner.
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
 
 
 @contextlib.asynccontextmanager
