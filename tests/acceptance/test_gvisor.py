@@ -39,6 +39,7 @@ def test_invokes_functions_on_gvisors_kernel(runtime: str, tmp_path: Path) -> No
             Handler="app.handler",
             Code={"ZipFile": zipped(_SOURCE)},
             MemorySize=128,
+            Timeout=30,
         )
         wait_at_rest(aws, "f")
         for fill, is_too_much in ((0, False), (400, True), (0, False)):

@@ -161,8 +161,9 @@ def test_a_version_gets_its_environments(aws: LambdaClient, create: CreateFuncti
     assert listed["Status"] == "READY"
     found = [call(aws, name, "1") for _ in range(6)]
     assert {each["type"] for each in found} == {"provisioned-concurrency"}
-    # One after the other they need no more than one environment.
-    assert [each["calls"] for each in found] == [1, 2, 3, 4, 5, 6]
+    # Two environments at most, both initialised before: a call may come while the one that served
+    # the last has not asked for more yet.
+    assert sum(each["calls"] == 1 for each in found) <= 2
     assert call(aws, name, "$LATEST")["type"] == "on-demand"
     deleted = aws.delete_provisioned_concurrency_config(FunctionName=name, Qualifier="1")
     assert deleted["ResponseMetadata"]["HTTPStatusCode"] == 204
