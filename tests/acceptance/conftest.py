@@ -15,8 +15,9 @@ import urllib.error
 import urllib.request
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -40,7 +41,13 @@ _START_TIMEOUT_S = 60.0
 class Server:
     """One `lambd serve` process."""
 
-    def __init__(self, data_dir: Path, *flags: str, driver: str = "crun") -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *flags: str,
+        driver: str = "crun",
+        environ: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.data_dir = data_dir
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -50,6 +57,7 @@ class Server:
             *("--driver", driver),
             *flags,
         ]
+        self._environ = environ
         self.log_path = data_dir.with_suffix(".log")
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -60,7 +68,10 @@ class Server:
                 [str(LAMBD), "serve", *self._flags],
                 stdout=log,
                 stderr=log,
-                env={k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "LAMBD_"))},
+                env={
+                    **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "LAMBD_"))},
+                    **self._environ,
+                },
             )
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not self.answers():

@@ -35,14 +35,16 @@ def result_record(
 ) -> str:
     """The record of an event's outcome, in AWS's format and order.
 
-    Where there is a limit that it does not fit, it is told without the response's payload, and if
-    that is not enough without the event either.
+    Where there is a limit that it does not fit, it is told without the response's payload, else
+    without the event, and if need be without both.
     """
-    record = _record(event, scope, now_us, with_request=True, with_response=True)
-    if limit_bytes is not None and len(record.encode()) > limit_bytes:
-        record = _record(event, scope, now_us, with_request=True, with_response=False)
-        if len(record.encode()) > limit_bytes:
-            record = _record(event, scope, now_us, with_request=False, with_response=False)
+    record = ""
+    for with_request, with_response in ((True, True), (True, False), (False, True), (False, False)):
+        record = _record(
+            event, scope, now_us, with_request=with_request, with_response=with_response
+        )
+        if limit_bytes is None or len(record.encode()) <= limit_bytes:
+            break
     return record
 
 

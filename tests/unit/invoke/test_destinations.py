@@ -81,9 +81,10 @@ def test_a_record_of_an_event_that_never_ran() -> None:
     [
         (10, 10, {"requestPayload", "responsePayload"}),
         (10, SNS_MESSAGE_BYTES, {"requestPayload"}),
-        (SNS_MESSAGE_BYTES, 10, set()),
+        (SNS_MESSAGE_BYTES, 10, {"responsePayload"}),
+        (SNS_MESSAGE_BYTES, SNS_MESSAGE_BYTES, set()),
     ],
-    ids=["fits", "large response", "large event"],
+    ids=["fits", "large response", "large event", "both large"],
 )
 def test_a_record_for_sns_leaves_payloads_out(
     request_bytes: int, response_bytes: int, present: set[str]
