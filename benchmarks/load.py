@@ -26,6 +26,10 @@ class Load:
     port: int
     paths: list[str]
     payload: str = '{"key": "value"}'
+    # Further header lines, each with its line end; and what comes back when all is well.
+    headers: str = ""
+    status: int = 200
+    answer: str = '"ok"'
     connections: int = 1
     requests: int = 500
     warm_up: int = 0
@@ -47,7 +51,8 @@ class LoadError(Exception):
 def _request(load: Load, path: str) -> bytes:
     return (
         f"POST {path} HTTP/1.1\r\nHost: {load.host}:{load.port}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(load.payload)}\r\n\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(load.payload)}\r\n"
+        f"{load.headers}\r\n"
         f"{load.payload}"
     ).encode()
 
@@ -57,6 +62,7 @@ class _Run:
 
     def __init__(self, load: Load) -> None:
         self._requests = itertools.cycle([_request(load, path) for path in load.paths])
+        self.status, self.answer = load.status, load.answer.encode()
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.unsent = self.unanswered = 0
         self.latencies_ns: list[int] = []
@@ -115,7 +121,7 @@ class _Connection(asyncio.Protocol):
         run = self._run
         run.latencies_ns.append(time.perf_counter_ns() - self._sent_ns)
         status = self._parser.get_status_code()
-        if status != 200 or b'"ok"' not in self._body:
+        if status != run.status or run.answer not in self._body:
             run.fail(f"status {status}: {self._body[:500]!r}")
             return
         self._parser = httptools.HttpResponseParser(self)

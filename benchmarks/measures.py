@@ -12,12 +12,16 @@ import math
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from benchmarks import processes, subjects
 from benchmarks.artifacts import ROOT, Runtime
+from benchmarks.events import events_waiting, flushes, make_backlog
 from benchmarks.load import Load, Outcome
 from benchmarks.report import EMULATOR, FLOOR, LAMBD, Row, percentile
 from benchmarks.starts import bare_starts
@@ -67,6 +71,10 @@ def send(
         requests=requests,
         warm_up=warm_up,
     )
+    return _run_load(load)
+
+
+def _run_load(load: Load) -> Outcome:
     command = [sys.executable, "-m", "benchmarks.load", json.dumps(asdict(load))]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     return Outcome(**json.loads(done.stdout))
@@ -251,10 +259,84 @@ def _environment_memory(
     ]
 
 
+def events(plan: Plan) -> list[Row]:
+    """Asynchronous invocations: accepted while they run, and the backlog worked off after."""
+    rates: dict[tuple[str, str], list[float]] = {}
+    with ExitStack() as stack:
+        lambd = _function(plan.platform(stack), plan) if LAMBD in plan.chosen else None
+        for _ in range(max(3, plan.rounds // 2)):
+            for connections in (1, 16):
+                name = f"events accepted, {connections} connection{'s'[: connections - 1]}"
+                if FLOOR in plan.chosen:
+                    rates.setdefault((name, FLOOR), []).append(flushes(plan.requests))
+                if lambd is None:
+                    continue
+                count = plan.requests * connections
+                started = time.perf_counter()
+                outcome = _send_events(lambd, count, connections)
+                rate = count / (outcome.elapsed_ns / 1e9)
+                rates.setdefault((name, LAMBD), []).append(rate)
+                _wait_until(lambd, 0)
+                if connections > 1:
+                    rate = count / (time.perf_counter() - started)
+                    rates.setdefault((_RUN, LAMBD), []).append(rate)
+    if LAMBD in plan.chosen:
+        rates[_DRAINED, LAMBD] = [_drain(plan, plan.requests * 25)]
+    return [
+        Row(
+            name=row,
+            unit="1/s",
+            values={name: statistics.median(f) for (r, name), f in rates.items() if r == row},
+        )
+        for row in dict.fromkeys(row for row, _ in rates)
+    ]
+
+
+_RUN = "events accepted and run to their end, 16 connections"
+_DRAINED = "events of a backlog on disk attempted and removed"
+
+
+def _drain(plan: Plan, count: int) -> float:
+    """A platform starts on a backlog; the first tenth, and the first environments, do not count."""
+    with tempfile.TemporaryDirectory(prefix="lambd-bench-") as scratch:
+        directory = Path(scratch)
+        with subjects.platform((), plan.settings, directory) as platform:
+            _function(platform, plan)
+        make_backlog(directory / "data", "warm", count)
+        with subjects.platform((), plan.settings, directory) as platform:
+            left = _wait_until(platform, count * 9 // 10)
+            started = time.perf_counter()
+            _wait_until(platform, 0)
+            return left / (time.perf_counter() - started)
+
+
+def _wait_until(platform: Platform, waiting: int) -> int:
+    """Wait until no more than so many events wait; how many do."""
+    while (found := events_waiting(platform.data_dir)) > waiting:
+        time.sleep(0.01)
+    return found
+
+
+def _send_events(platform: Platform, requests: int, connections: int) -> Outcome:
+    load = Load(
+        host=platform.host,
+        port=platform.port,
+        paths=[platform.path],
+        headers="X-Amz-Invocation-Type: Event\r\n",
+        status=202,
+        answer="",
+        connections=connections,
+        requests=requests,
+        warm_up=50,
+    )
+    return _run_load(load)
+
+
 MEASURES: Mapping[str, Callable[[Plan], list[Row]]] = {
     "warm": warm,
     "throughput": throughput,
     "cold": cold,
     "starts": starts,
     "memory": memory,
+    "events": events,
 }

@@ -81,6 +81,7 @@ class Platform(Subject):
     """A lambd server and its API."""
 
     api: LambdaClient
+    data_dir: Path
 
     def create(self, names: Sequence[str], identifier: str) -> None:
         """Create functions that differ in name and archive, and wait until they are active."""
@@ -105,9 +106,19 @@ class Platform(Subject):
 
 
 @contextlib.contextmanager
-def platform(flags: Sequence[str], settings: Mapping[str, str]) -> Iterator[Platform]:
-    """A lambd server on a data directory of its own; `settings` are `LAMBD_*` variables."""
-    with tempfile.TemporaryDirectory(prefix="lambd-bench-") as scratch:
+def platform(
+    flags: Sequence[str], settings: Mapping[str, str], directory: Path | None = None
+) -> Iterator[Platform]:
+    """A lambd server; `settings` are `LAMBD_*` variables.
+
+    Its data is in the directory, which stays, or in one of its own.
+    """
+    with contextlib.ExitStack() as stack:
+        scratch = (
+            str(directory)
+            if directory
+            else stack.enter_context(tempfile.TemporaryDirectory(prefix="lambd-bench-"))
+        )
         log = Path(scratch) / "server.log"
         command = [*flags, "-m", "benchmarks.serve", "serve", "--port", "0"]
         command += ["--data-dir", f"{scratch}/data", "--log-format", "json"]
@@ -129,7 +140,8 @@ def platform(flags: Sequence[str], settings: Mapping[str, str]) -> Iterator[Plat
             with contextlib.closing(api):
                 port = int(url.rpartition(":")[2])
                 try:
-                    yield Platform(port=port, pid=process.pid, api=api)
+                    data_dir = Path(scratch) / "data"
+                    yield Platform(port=port, pid=process.pid, api=api, data_dir=data_dir)
                 except Exception:
                     sys.stderr.write(log.read_text()[-_LOG_SHOWN_CHARACTERS:])
                     raise

@@ -35,6 +35,7 @@ from lambd.model.limits import Limits
 from lambd.model.settings import EventInvokeConfig, FunctionSettings
 from lambd.store.database import Database
 from lambd.store.event_journal import EventJournal
+from lambd.store.events import list_backlogs
 
 SCOPE = Scope(account_id="000000000000", region="us-east-1")
 # Accepts under way at a time.
@@ -68,9 +69,8 @@ class Driver:
             first_backoff_s=0.002,
         )
         async with asyncio.TaskGroup() as tasks:
-            journal = EventJournal(database, tasks)
             queue = EventQueue(
-                journal=journal,
+                journal=EventJournal(database, tasks),
                 invoke=self._invoke,
                 settings=SettingsCache(_settings),
                 outcomes=Outcomes(
@@ -84,7 +84,7 @@ class Driver:
                 for _ in range(TOGETHER):
                     self._accept(queue)
                 await asyncio.Event().wait()
-            while await journal.open():  # noqa: ASYNC110 - what is left shows on disk only
+            while await database.read(list_backlogs):  # noqa: ASYNC110 - shows on disk only
                 await asyncio.sleep(0.05)
             await queue.close()
         database.close()
