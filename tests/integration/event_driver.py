@@ -93,7 +93,7 @@ class Driver:
         number = next(self._numbers)
         request = InvocationRequest(
             request_id=number,
-            # Three ordinary functions, and one whose results another is told.
+            # Three ordinary functions, and one whose ends another is told.
             function_name=f"f{self._random.randrange(4)}",
             qualifier=None,
             invocation_type=InvocationType.EVENT,
@@ -132,7 +132,10 @@ class Driver:
 
 
 async def _settings(name: str) -> FunctionSettings:
-    config = EventInvokeConfig(on_success=ARN + "told" if name == "f3" else None)
+    # Told of both ends: an attempt that succeeded and was killed before that was stored is made
+    # again, and may then fail for good.
+    told = ARN + "told" if name == "f3" else None
+    config = EventInvokeConfig(on_success=told, on_failure=told)
     return FunctionSettings(event_invoke={"$LATEST": config})
 
 
