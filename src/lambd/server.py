@@ -274,7 +274,7 @@ class _Platform:
                 provisioned_counts=self._pool.provisioned_counts,
                 port=settings.port,
             ),
-            logs_api=LogsApi(self._logs, scope),
+            json_services=[LogsApi(self._logs, scope).service()],
             code_links=code_links,
             limits=settings.limits,
             tasks=tasks,

@@ -22,7 +22,6 @@ from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnknownOperationError
 from lambd.store.log_events import LogStore
 from lambd.wire.errors import encode_error
-from lambd.wire.service_model import load_logs_model
 
 GROUP = "/aws/lambda/hello"
 ARN = f"arn:aws:logs:us-east-1:000000000000:log-group:{GROUP}"
@@ -35,9 +34,8 @@ class LogsFrontDoor:
     """Serves nothing but the Logs API."""
 
     def __init__(self, api: LogsApi, tasks: asyncio.TaskGroup) -> None:
-        self._api = api
+        self._service = api.service()
         self._tasks = tasks
-        self._model = load_logs_model()
 
     def body_limit(self, method: str, path: str) -> int:
         """A megabyte for anything."""
@@ -49,12 +47,11 @@ class LogsFrontDoor:
         self._tasks.create_task(self._serve(exchange))
 
     async def _serve(self, exchange: Exchange) -> None:
-        operation = self._model.by_target(exchange.request.headers["x-amz-target"])
+        operation = self._service.model.by_target(exchange.request.headers["x-amz-target"])
         try:
             if operation is None:
                 raise UnknownOperationError
-            params = operation.decode(exchange.request, {})
-            response = operation.encode(await self._api.handle(operation.name, params))
+            response = await self._service.call(operation, exchange.request)
         except PlatformError as error:
             response = encode_error(error, operation)
         exchange.respond(response)

@@ -2,14 +2,14 @@
 
 Host: <id>.lambda-url...           function URLs
 /_lambd/health, /_lambd/code/...   the platform's own pages
-X-Amz-Target: Logs_20140328.*      CloudWatch Logs
+X-Amz-Target: a service's prefix   the JSON services (json_service.py)
 everything else                    the Lambda API, by method and path
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 import structlog
@@ -18,8 +18,8 @@ from lambd.control.unsupported import refuse_unsupported
 from lambd.frontend.auth import Authority
 from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.function_url import FunctionUrls
+from lambd.frontend.json_service import JsonService
 from lambd.frontend.lambda_api import Call, LambdaApi, Members, Reply
-from lambd.frontend.logs_api import LogsApi
 from lambd.frontend.operations import (
     HANDLERS,
     IMMEDIATE_HANDLERS,
@@ -43,7 +43,6 @@ from lambd.wire.service_model import (
     Operation,
     ServiceModel,
     load_lambda_model,
-    load_logs_model,
 )
 
 _log = structlog.get_logger(__name__)
@@ -63,7 +62,7 @@ class FrontDoor:
         *,
         authority: Authority,
         lambda_api: LambdaApi,
-        logs_api: LogsApi,
+        json_services: Iterable[JsonService],
         code_links: CodeLinks,
         function_urls: FunctionUrls,
         limits: Limits,
@@ -71,13 +70,12 @@ class FrontDoor:
     ) -> None:
         self._authority = authority
         self._lambda_api = lambda_api
-        self._logs_api = logs_api
+        self._json_services = {each.model.target_prefix: each for each in json_services}
         self._code_links = code_links
         self._function_urls = function_urls
         self._limits = limits
         self._tasks = tasks
         self._lambda_model = load_lambda_model()
-        self._logs_model = load_logs_model()
 
     def body_limit(self, method: str, path: str) -> int:
         """Invocations have the payload's limit, all else the largest request of the API."""
@@ -96,12 +94,13 @@ class FrontDoor:
             self._tasks.create_task(self._serve_page(exchange, self._own_page))
             return
         target = request.headers.get("x-amz-target")
-        if target is not None and target.startswith("Logs_"):
-            operation = self._logs_model.by_target(target)
-            self._tasks.create_task(
-                self._serve(exchange, operation, {}, self._call_logs, self._logs_model)
-            )
-            return
+        if target is not None:
+            service = self._json_services.get(target.partition(".")[0])
+            if service is not None:
+                call = partial(self._call_json, service)
+                operation = service.model.by_target(target)
+                self._tasks.create_task(self._serve(exchange, operation, {}, call, service.model))
+                return
         match = self._lambda_model.match(request.method, request.path, request.query)
         operation, labels = match if match is not None else (None, {})
         if operation is not None:
@@ -126,7 +125,7 @@ class FrontDoor:
         try:
             response = await call(_known(operation), labels, exchange, request_id)
         except Exception as error:  # noqa: BLE001 - a task root: whatever it is, it is answered
-            response = _error_response(error, operation, request_id, model.protocol)
+            response = _error_response(error, operation, request_id, model)
         response.headers.append(("x-amzn-RequestId", request_id))
         exchange.respond(response)
 
@@ -209,14 +208,18 @@ class FrontDoor:
             response.headers.extend(call.extra_headers)
         return response
 
-    async def _call_logs(
-        self, operation: Operation, labels: dict[str, str], exchange: Exchange, request_id: str
+    async def _call_json(
+        self,
+        service: JsonService,
+        operation: Operation,
+        labels: dict[str, str],
+        exchange: Exchange,
+        request_id: str,
     ) -> Response:
-        del request_id
+        del labels, request_id
         if exchange.body_exceeded:
             raise _too_large(operation.name, self._limits)
-        params = operation.decode(exchange.request, labels)
-        return operation.encode(await self._logs_api.handle(operation.name, params))
+        return await service.call(operation, exchange.request)
 
     async def _serve_page(
         self, exchange: Exchange, page: Callable[[Exchange], Awaitable[Response]]
@@ -260,14 +263,17 @@ def _known(operation: Operation | None) -> Operation:
 
 
 def _error_response(
-    error: Exception, operation: Operation | None, request_id: str, protocol: str | None = None
+    error: Exception,
+    operation: Operation | None,
+    request_id: str,
+    model: ServiceModel | None = None,
 ) -> Response:
     """What the caller reads of an error; faults of ours are logged with the request id."""
     if not isinstance(error, PlatformError):
         _log.error("request_crashed", request_id=request_id, exc_info=error)
         error = UnavailableError(_CRASHED)
-        return encode_error(error, operation, protocol=protocol)
-    response = encode_error(error, operation, protocol=protocol)
+        return encode_error(error, operation, model=model)
+    response = encode_error(error, operation, model=model)
     if response.status >= 500:
         _log.error(
             "request_failed",

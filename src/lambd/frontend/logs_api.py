@@ -7,11 +7,12 @@ Takes decoded parameters and returns members as the service model spells them; J
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from lambd.frontend.json_service import JsonService
 from lambd.model.arns import Scope
-from lambd.model.errors import InvalidParameterError, UnimplementedOperationError
+from lambd.model.errors import InvalidParameterError
 from lambd.store.log_events import LogStore
 from lambd.store.log_queries import (
     EventQuery,
@@ -22,14 +23,13 @@ from lambd.store.log_queries import (
     StreamQuery,
 )
 from lambd.telemetry import log_patterns
+from lambd.wire.service_model import load_logs_model
 
 _GROUP_ARN = re.compile(
     r"arn:[\w-]+:logs:(?P<region>[\w-]+):(?P<account>\d{12}):log-group:(?P<name>[^:]+)"
 )
 _DESCRIBE_LIMIT = 50
 _EVENTS_LIMIT = 10_000
-
-_Handler = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class LogsApi:
@@ -38,39 +38,22 @@ class LogsApi:
     def __init__(self, store: LogStore, scope: Scope) -> None:
         self._store = store
         self._scope = scope
-        self._handlers: dict[str, _Handler] = {
-            "DescribeLogGroups": self._describe_log_groups,
-            "DescribeLogStreams": self._describe_log_streams,
-            "GetLogEvents": self._get_log_events,
-            "FilterLogEvents": self._filter_log_events,
-        }
 
-    @property
-    def operations(self) -> frozenset[str]:
-        """The operations that are answered."""
-        return frozenset(self._handlers)
+    def service(self) -> JsonService:
+        """The operations that are answered.
 
-    async def handle(self, operation_name: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer one operation.
-
-        Args:
-            operation_name: as in the service model.
-            params: validated members of its input shape.
-
-        Returns:
-            Members of its output shape.
-
-        Raises:
-            NotFoundError: no such log group or stream.
-            InvalidParameterError: parameters contradict each other, or a pattern or token is bad.
-            UnimplementedOperationError: any other operation.
+        They raise NotFoundError for no such log group or stream, and InvalidParameterError when
+        parameters contradict each other, or a pattern or token is bad.
         """
-        handler = self._handlers.get(operation_name)
-        if handler is None:
-            raise UnimplementedOperationError(
-                f"The operation {operation_name} of CloudWatch Logs is not implemented."
-            )
-        return await handler(params)
+        return JsonService(
+            model=load_logs_model(),
+            handlers={
+                "DescribeLogGroups": self._describe_log_groups,
+                "DescribeLogStreams": self._describe_log_streams,
+                "GetLogEvents": self._get_log_events,
+                "FilterLogEvents": self._filter_log_events,
+            },
+        )
 
     async def _describe_log_groups(self, params: Mapping[str, Any]) -> dict[str, Any]:
         if "logGroupNamePrefix" in params and "logGroupNamePattern" in params:

@@ -30,12 +30,28 @@ class ProvisionedConcurrencyNotFoundError(PlatformError):
     # The text is AWS's, without a full stop (`ProvisionedConcurrencyConfigNotFoundException`).
 
 
+class ScalableResourceNotFoundError(NotFoundError):
+    """No scalable target has this ARN (`ResourceNotFoundException` of Application Auto Scaling)."""
+
+
 class ConflictError(PlatformError):
     """The operation conflicts with the resource's current state."""
 
 
 class InvalidParameterError(PlatformError):
     """A parameter is not valid for this service (`InvalidParameterValueException`)."""
+
+
+class InvalidTokenError(InvalidParameterError):
+    """The provided marker is invalid."""
+
+
+class TooManyTagsError(InvalidParameterError):
+    """A resource would have more tags than it may (`TooManyTagsException`)."""
+
+
+class QuotaExceededError(InvalidParameterError):
+    """There are as many of a kind as there may be (`LimitExceededException`)."""
 
 
 class ConstraintViolationError(PlatformError):

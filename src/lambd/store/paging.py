@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from lambd.model.errors import InvalidParameterError
+from lambd.model.errors import InvalidTokenError
 
 _T = TypeVar("_T")
 
@@ -37,13 +37,13 @@ def decode_marker(marker: str) -> Key:
     """The key that a marker holds.
 
     Raises:
-        InvalidParameterError: we never gave out such a marker.
+        InvalidTokenError: we never gave out such a marker.
     """
     try:
         key: object = json.loads(base64.b64decode(marker.encode("ascii"), b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError) as exc:
-        raise InvalidParameterError("The provided marker is invalid.") from exc
+        raise InvalidTokenError from exc
     match key:
         case [str(name), int(number)] if 0 <= number < 2**31:
             return name, number
-    raise InvalidParameterError("The provided marker is invalid.")
+    raise InvalidTokenError

@@ -79,6 +79,7 @@ class OperationDefinition(TypedDict, total=False):
 class Metadata(TypedDict, total=False):
     """What holds for the whole service."""
 
+    endpointPrefix: str
     protocol: str
     jsonVersion: str
     targetPrefix: str

@@ -20,7 +20,6 @@ from lambd.wire.service_model import (
     Operation,
     ServiceModel,
     load_lambda_model,
-    load_logs_model,
 )
 
 _JSON_1_1 = "application/x-amz-json-1.1"
@@ -32,6 +31,16 @@ class ErrorForm(NamedTuple):
 
     lambda_shape: str | ErrorShape
     logs_shape: str | ErrorShape
+    autoscaling_shape: str | ErrorShape = "ValidationException"
+
+    def shape(self, model: ServiceModel) -> ErrorShape:
+        """The shape in a service."""
+        found = {
+            "lambda": self.lambda_shape,
+            "logs": self.logs_shape,
+            "application-autoscaling": self.autoscaling_shape,
+        }[model.service]
+        return model.error_shapes[found] if isinstance(found, str) else found
 
 
 def _unmodelled(name: str, status: int, message_key: str = "message") -> ErrorShape:
@@ -43,40 +52,60 @@ _UNKNOWN = "UnknownOperationException"
 _DENIED = "AccessDeniedException"
 _NOT_IMPLEMENTED = _unmodelled("NotImplementedException", 501)
 _TOO_LARGE = _unmodelled("RequestEntityTooLargeException", 413)
-_SERVICE = ErrorForm("ServiceException", "ServiceUnavailableException")
+_SERVICE = ErrorForm(
+    "ServiceException",
+    "ServiceUnavailableException",
+    # Its model gives no status.
+    _unmodelled("InternalServiceException", 500, "Message"),
+)
+_INVALID = ("InvalidParameterValueException", "InvalidParameterException")
 
 FORMS: Mapping[type[PlatformError], ErrorForm] = {
     # What a subclass without a row falls back on; a test holds that there is none.
     PlatformError: _SERVICE,
-    errors.NotFoundError: ErrorForm("ResourceNotFoundException", "ResourceNotFoundException"),
+    errors.NotFoundError: ErrorForm(
+        "ResourceNotFoundException", "ResourceNotFoundException", "ObjectNotFoundException"
+    ),
     errors.ProvisionedConcurrencyNotFoundError: ErrorForm(
-        "ProvisionedConcurrencyConfigNotFoundException", "ResourceNotFoundException"
+        "ProvisionedConcurrencyConfigNotFoundException",
+        "ResourceNotFoundException",
+        "ObjectNotFoundException",
     ),
-    errors.ConflictError: ErrorForm("ResourceConflictException", "ResourceAlreadyExistsException"),
-    errors.InvalidParameterError: ErrorForm(
-        "InvalidParameterValueException", "InvalidParameterException"
+    errors.ScalableResourceNotFoundError: ErrorForm(
+        "ResourceNotFoundException", "ResourceNotFoundException", "ResourceNotFoundException"
     ),
+    errors.ConflictError: ErrorForm(
+        "ResourceConflictException", "ResourceAlreadyExistsException", "ConcurrentUpdateException"
+    ),
+    errors.InvalidParameterError: ErrorForm(*_INVALID),
+    errors.InvalidTokenError: ErrorForm(*_INVALID, "InvalidNextTokenException"),
+    errors.TooManyTagsError: ErrorForm(*_INVALID, "TooManyTagsException"),
+    errors.QuotaExceededError: ErrorForm(*_INVALID, "LimitExceededException"),
     errors.ConstraintViolationError: ErrorForm(
         _unmodelled("ValidationException", 400), "InvalidParameterException"
     ),
     # Key not recorded for the next two; Coral's own is `Message`.
     errors.MalformedRequestError: ErrorForm(
-        _unmodelled(_MALFORMED, 400, "Message"), _unmodelled(_MALFORMED, 400, "Message")
+        _unmodelled(_MALFORMED, 400, "Message"),
+        _unmodelled(_MALFORMED, 400, "Message"),
+        _unmodelled(_MALFORMED, 400, "Message"),
     ),
     errors.UnknownOperationError: ErrorForm(
-        _unmodelled(_UNKNOWN, 404, "Message"), _unmodelled(_UNKNOWN, 400)
+        _unmodelled(_UNKNOWN, 404, "Message"),
+        _unmodelled(_UNKNOWN, 400),
+        _unmodelled(_UNKNOWN, 400),
     ),
-    UnimplementedOperationError: ErrorForm(_NOT_IMPLEMENTED, _NOT_IMPLEMENTED),
+    UnimplementedOperationError: ErrorForm(_NOT_IMPLEMENTED, _NOT_IMPLEMENTED, _NOT_IMPLEMENTED),
     errors.PreconditionFailedError: ErrorForm(
         "PreconditionFailedException", "OperationAbortedException"
     ),
-    errors.RequestTooLargeError: ErrorForm("RequestTooLargeException", _TOO_LARGE),
-    errors.RequestEntityTooLargeError: ErrorForm(_TOO_LARGE, _TOO_LARGE),
+    errors.RequestTooLargeError: ErrorForm("RequestTooLargeException", _TOO_LARGE, _TOO_LARGE),
+    errors.RequestEntityTooLargeError: ErrorForm(_TOO_LARGE, _TOO_LARGE, _TOO_LARGE),
     errors.InvalidRequestContentError: ErrorForm(
         "InvalidRequestContentException", "InvalidParameterException"
     ),
     errors.UnsupportedMediaTypeError: ErrorForm(
-        "UnsupportedMediaTypeException", _unmodelled(_UNKNOWN, 404)
+        "UnsupportedMediaTypeException", _unmodelled(_UNKNOWN, 404), _unmodelled(_UNKNOWN, 404)
     ),
     errors.CodeStorageExceededError: ErrorForm(
         "CodeStorageExceededException", "LimitExceededException"
@@ -90,33 +119,42 @@ FORMS: Mapping[type[PlatformError], ErrorForm] = {
     errors.RecursiveInvocationError: ErrorForm(
         "RecursiveInvocationException", "InvalidParameterException"
     ),
-    errors.ArtifactError: ErrorForm("InvalidZipFileException", "ServiceUnavailableException"),
+    errors.ArtifactError: _SERVICE._replace(lambda_shape="InvalidZipFileException"),
     errors.AccessDeniedError: ErrorForm(
-        _unmodelled(_DENIED, 403, "Message"), _unmodelled(_DENIED, 400)
+        _unmodelled(_DENIED, 403, "Message"),
+        _unmodelled(_DENIED, 400),
+        _unmodelled(_DENIED, 400, "Message"),
     ),
-    ThrottledError: ErrorForm("TooManyRequestsException", "ThrottlingException"),
+    ThrottledError: ErrorForm(
+        "TooManyRequestsException",
+        "ThrottlingException",
+        _unmodelled("ThrottlingException", 400),
+    ),
     errors.SandboxError: _SERVICE,
     errors.UnavailableError: _SERVICE,
 }
 
 
 def encode_error(
-    error: PlatformError, operation: Operation | None, *, protocol: str | None = None
+    error: PlatformError, operation: Operation | None, *, model: ServiceModel | None = None
 ) -> Response:
     """The response to an error.
 
     Args:
         error: What was raised.
         operation: What was asked for; None if that is not known.
-        protocol: `rest-json` or `json`, where no operation tells it; else Lambda's `rest-json`.
+        model: The service, where no operation tells it; else Lambda.
     """
-    if (operation.protocol if operation else protocol) == "json":
-        return _encode_json(error, operation)
-    return _encode_rest_json(error, operation)
+    model = operation.model if operation else model or load_lambda_model()
+    shape = _form(error).shape(model)
+    if model.protocol == "json":
+        return _encode_json(error, operation, shape)
+    return _encode_rest_json(error, operation, shape)
 
 
-def _encode_rest_json(error: PlatformError, operation: Operation | None) -> Response:
-    shape = _shape(_form(error).lambda_shape, load_lambda_model())
+def _encode_rest_json(
+    error: PlatformError, operation: Operation | None, shape: ErrorShape
+) -> Response:
     body = {"Type": shape.fault} if shape.fault else {}
     headers = [("Content-Type", JSON_CONTENT_TYPE), ("x-amzn-ErrorType", shape.name)]
     if isinstance(error, ThrottledError):
@@ -128,8 +166,7 @@ def _encode_rest_json(error: PlatformError, operation: Operation | None) -> Resp
     return Response(status=shape.status, headers=headers, body=json_bytes(body))
 
 
-def _encode_json(error: PlatformError, operation: Operation | None) -> Response:
-    shape = _shape(_form(error).logs_shape, load_logs_model())
+def _encode_json(error: PlatformError, operation: Operation | None, shape: ErrorShape) -> Response:
     body = {"__type": shape.name, shape.message_key: _message(error, operation)}
     headers = [("Content-Type", _JSON_1_1), ("x-amzn-ErrorType", shape.name)]
     return Response(status=shape.status, headers=headers, body=json_bytes(body))
@@ -137,10 +174,6 @@ def _encode_json(error: PlatformError, operation: Operation | None) -> Response:
 
 def _form(error: PlatformError) -> ErrorForm:
     return next(FORMS[kind] for kind in type(error).__mro__ if kind in FORMS)
-
-
-def _shape(shape: str | ErrorShape, model: ServiceModel) -> ErrorShape:
-    return model.error_shapes[shape] if isinstance(shape, str) else shape
 
 
 def _message(error: PlatformError, operation: Operation | None) -> str:

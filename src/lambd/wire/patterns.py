@@ -2,7 +2,7 @@ r"""Java's regular expressions, as the service models hold them, in Python's dia
 
 AWS checks a `pattern` with Java's `matches()`: the whole string, ASCII `\d`, `\w` and `\s`, a dot
 that stops at every line terminator. Only what the vendored models use is translated; anything
-else raises, and a test compiles every pattern of both models.
+else raises, and a test compiles every pattern of all models.
 """
 
 from __future__ import annotations
@@ -23,8 +23,21 @@ _CLASSES = {
     # Python's own \w is precisely letters, numbers and the underscore, which every class that
     # names the three categories also holds (the key: it must).
     r"\p{L}\p{Z}\p{N}_": r"\w" + _SEPARATORS,
+    r"\p{Print}": " -~",
+    # All code points beyond the first plane, as pairs of UTF-16.
+    r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010ffff",
 }
-_PIECE = re.compile(r"\[\\s\\S\]|\\p\{L\}\\p\{Z\}\\p\{N\}_|\\p|\\.|.", re.DOTALL)
+_PIECE = re.compile(
+    r"\[\\s\\S\]|\\p\{L\}\\p\{Z\}\\p\{N\}_|\\p\{Print\}|\\uD800\\uDC00-\\uDBFF\\uDFFF|\\p|\\.|.",
+    re.DOTALL,
+)
+# Those that would take time by the square of the text's length, said otherwise: no space at either
+# end, no control characters, none of `:/|`, no line terminators.
+_LINEAR = {
+    r"(?!((^[ ]+.*)|(.*([\u0000-\u001f]|[\u007f-\u009f]|[:/|])+.*)|(.*[ ]+$))).+": (
+        r"(?! )[^\u0000-\u001f\u007f-\u009f:/|\u2028\u2029]+(?<! )"
+    )
+}
 # What stands outside of classes.
 _PLAIN = {".": r"[^\n\r\u0085\u2028\u2029]", r"[\s\S]": "(?s:.)"}
 
@@ -37,7 +50,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
         ValueError: The pattern uses something that has no translation here.
     """
     try:
-        return re.compile(_translate(pattern))
+        return re.compile(_LINEAR.get(pattern) or _translate(pattern))
     except re.error as exc:
         raise ValueError(f"no translation for the pattern {pattern}") from exc
 

@@ -44,11 +44,9 @@ class Operation:
         self.uri = http["requestUri"]
         # Of a success, if the result does not say.
         self.status = http.get("responseCode", 200)
-        # `rest-json` or `json`.
-        self.protocol = model.protocol
+        self.model = model
         # Names of the error shapes it declares.
         self.errors = tuple(error["shape"] for error in definition.get("errors", []))
-        self._model = model
         self._input = definition["input"]["shape"]
         self._output = definition["output"]["shape"] if "output" in definition else None
 
@@ -90,7 +88,7 @@ class Operation:
     @property
     def input_members(self) -> Mapping[str, tuple[str, ...]]:
         """The members of its requests, each with the names of its own if it is a structure."""
-        shapes = self._model.shapes
+        shapes = self.model.shapes
         return {
             name: tuple(shapes[member["shape"]].get("members", ()))
             for name, member in shapes[self._input]["members"].items()
@@ -98,12 +96,12 @@ class Operation:
 
     @cached_property
     def _decoder(self) -> RequestDecoder:
-        return RequestDecoder(self._model.shapes, self._input)
+        return RequestDecoder(self.model.shapes, self._input)
 
     @cached_property
     def _encoder(self) -> ResponseEncoder:
         return ResponseEncoder(
-            self._model.shapes, self._output, self.status, self._model.content_type
+            self.model.shapes, self._output, self.status, self.model.content_type
         )
 
 
@@ -139,6 +137,9 @@ class ServiceModel:
 
     def __init__(self, definition: ModelDefinition) -> None:
         metadata = definition["metadata"]
+        # `lambda`, `logs`, ...: the first label of its host names on AWS.
+        self.service = metadata["endpointPrefix"]
+        # `rest-json` or `json`.
         self.protocol = metadata["protocol"]
         self.content_type = JSON_CONTENT_TYPE
         if self.protocol == "json":
@@ -147,7 +148,8 @@ class ServiceModel:
         self.operations: Mapping[str, Operation] = {
             name: Operation(self, operation) for name, operation in definition["operations"].items()
         }
-        self._target_prefix = metadata.get("targetPrefix", "") + "."
+        # Of `X-Amz-Target`, before the operation's name; "" for rest-json.
+        self.target_prefix = metadata.get("targetPrefix", "")
         self._root = _Node()
         if self.protocol == "rest-json":
             for operation in self.operations.values():
@@ -175,8 +177,8 @@ class ServiceModel:
 
     def by_target(self, target: str) -> Operation | None:
         """The operation that an `X-Amz-Target` names: the `json` protocol's only route."""
-        prefix, dot, name = target.rpartition(".")
-        return self.operations.get(name) if prefix + dot == self._target_prefix else None
+        prefix, _, name = target.rpartition(".")
+        return self.operations.get(name) if prefix == self.target_prefix else None
 
     @cached_property
     def error_shapes(self) -> Mapping[str, ErrorShape]:
@@ -214,3 +216,9 @@ def load_lambda_model() -> ServiceModel:
 def load_logs_model() -> ServiceModel:
     """CloudWatch Logs' model (json 1.1)."""
     return ServiceModel(load_definition("logs-2014-03-28.json"))
+
+
+@cache
+def load_autoscaling_model() -> ServiceModel:
+    """Application Auto Scaling's model (json 1.1)."""
+    return ServiceModel(load_definition("application-autoscaling-2016-02-06.json"))

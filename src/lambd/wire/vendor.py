@@ -18,6 +18,9 @@ from typing import Any
 DATA = Path(__file__).parent / "data"
 # Copy's name -> the model's place in botocore's data folder.
 SOURCES = {
+    "application-autoscaling-2016-02-06.json": (
+        "application-autoscaling/2016-02-06/service-2.json.gz"
+    ),
     "lambda-2015-03-31.json": "lambda/2015-03-31/service-2.json.gz",
     "logs-2014-03-28.json": "logs/2014-03-28/service-2.json.gz",
 }

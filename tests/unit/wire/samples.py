@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 
 from lambd.wire.definitions import ShapeDefinition
 from lambd.wire.patterns import compile_pattern
-from lambd.wire.service_model import ServiceModel, load_lambda_model, load_logs_model
+from lambd.wire.service_model import (
+    ServiceModel,
+    load_autoscaling_model,
+    load_lambda_model,
+    load_logs_model,
+)
 
-MODELS = {"lambda": load_lambda_model, "logs": load_logs_model}
+MODELS = {
+    "lambda": load_lambda_model,
+    "logs": load_logs_model,
+    "application-autoscaling": load_autoscaling_model,
+}
 # Whole seconds: what botocore writes into JSON bodies.
 MOMENTS = st.integers(0, 4_102_444_800).map(lambda second: datetime.fromtimestamp(second, UTC))
 # What a header's value may hold and keep.

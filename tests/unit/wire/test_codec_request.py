@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 
 from lambd.http.messages import Request
 from lambd.model.errors import MalformedRequestError, PlatformError
-from lambd.wire.service_model import Operation, load_lambda_model, load_logs_model
+from lambd.wire.service_model import (
+    Operation,
+    load_autoscaling_model,
+    load_lambda_model,
+    load_logs_model,
+)
 
 MODEL = load_lambda_model()
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:f"
@@ -267,7 +272,11 @@ JSON = st.recursive(
     max_leaves=8,
 )
 LATIN = st.text(st.characters(max_codepoint=0xFF), max_size=24)
-SERVED = [*MODEL.operations.values(), *load_logs_model().operations.values()]
+SERVED = [
+    *MODEL.operations.values(),
+    *load_logs_model().operations.values(),
+    *load_autoscaling_model().operations.values(),
+]
 
 
 @pytest.mark.slow
@@ -276,7 +285,7 @@ SERVED = [*MODEL.operations.values(), *load_logs_model().operations.values()]
 def test_raises_nothing_but_platform_errors(data: st.DataObject) -> None:
     """Whatever labels, queries, headers and bodies hold, known members among them."""
     operation = data.draw(st.sampled_from(SERVED))
-    shape = operation._model.shapes[operation._input]
+    shape = operation.model.shapes[operation._input]
     members = shape["members"] or {"Nothing": {}}
     names = st.sampled_from([m.get("locationName", name) for name, m in members.items()])
     request = Request(

@@ -6,6 +6,8 @@ import pytest
 
 from lambd.wire.patterns import compile_pattern
 
+XML = r"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\r\n\t]*"
+ACTION = r"(?!((^[ ]+.*)|(.*([\u0000-\u001f]|[\u007f-\u009f]|[:/|])+.*)|(.*[ ]+$))).+"
 TAG = r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)"
 
 
@@ -38,6 +40,19 @@ TAG = r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)"
         pytest.param(TAG, "Größe = 3\u3000_:/@", True, id="letters, numbers, separators"),
         pytest.param(TAG, "a;b", False, id="no other punctuation"),
         pytest.param(TAG, "a\tb", False, id="control characters are no separators"),
+        pytest.param(r"\p{Print}+", "a ~", True, id="printable"),
+        pytest.param(r"\p{Print}+", "é", False, id="printable is ASCII"),
+        pytest.param(XML, "a\r\n\té\U0001f600\U0010ffff", True, id="XML characters"),
+        pytest.param(XML, "a\x00", False, id="no XML character"),
+        pytest.param(XML, "a\uffff", False, id="no character at all"),
+        pytest.param(ACTION, "scale up 9-17", True, id="name"),
+        pytest.param(ACTION, " a", False, id="space before"),
+        pytest.param(ACTION, "a ", False, id="space after"),
+        pytest.param(ACTION, "a:b", False, id="colon"),
+        pytest.param(ACTION, "a\x7fb", False, id="control character"),
+        pytest.param(ACTION, "a\u2028b", False, id="line separator"),
+        pytest.param(ACTION, "", False, id="no name"),
+        pytest.param(ACTION, "a" * 1_000_000 + " ", False, id="long: in linear time"),
     ],
 )
 def test_matches_as_java_does(pattern: str, text: str, matches: bool) -> None:

@@ -34,12 +34,16 @@ LOGS_OPERATIONS = (
 OPERATIONS = [
     *(pytest.param("lambda", name, id=name) for name in sorted(model_of("lambda").operations)),
     *(pytest.param("logs", name, id=f"logs-{name}") for name in LOGS_OPERATIONS),
+    *(
+        pytest.param("application-autoscaling", name, id=f"autoscaling-{name}")
+        for name in sorted(model_of("application-autoscaling").operations)
+    ),
 ]
 # Its answers are compared event by event.
 STREAMED = "InvokeWithResponseStream"
 BOTOCORE = {
     service: BotocoreModel(Loader().load_service_model(service, "service-2"), service)
-    for service in ("lambda", "logs")
+    for service in ("application-autoscaling", "lambda", "logs")
 }
 _FEW_EXAMPLES = settings(
     max_examples=12,

@@ -119,7 +119,7 @@ def test_finds_operations_of_logs_by_target() -> None:
     model = load_logs_model()
     found = model.by_target("Logs_20140328.DescribeLogGroups")
     assert found is model.operations["DescribeLogGroups"]
-    assert found.protocol == "json"
+    assert found.model.protocol == "json"
 
 
 @pytest.mark.parametrize(

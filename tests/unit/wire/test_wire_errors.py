@@ -16,7 +16,12 @@ from lambd.http.messages import Response
 from lambd.model import errors
 from lambd.model.errors import PlatformError, ThrottledError
 from lambd.wire.errors import FORMS, encode_error
-from lambd.wire.service_model import load_lambda_model, load_logs_model
+from lambd.wire.service_model import (
+    Operation,
+    load_autoscaling_model,
+    load_lambda_model,
+    load_logs_model,
+)
 
 KINDS = [
     kind
@@ -25,33 +30,28 @@ KINDS = [
 ]
 INVOKE = load_lambda_model().operations["Invoke"]
 DESCRIBE = load_logs_model().operations["DescribeLogStreams"]
+REGISTER = load_autoscaling_model().operations["RegisterScalableTarget"]
+OPERATIONS = (INVOKE, DESCRIBE, REGISTER)
 CONCURRENT = errors.CONCURRENT_INVOCATION_LIMIT_EXCEEDED
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_class_has_a_row_whose_shapes_exist(kind: type[PlatformError]) -> None:
     """A shape that is named only by a string is one of its service's model."""
-    form = FORMS[kind]
-    for shape, model in (
-        (form.lambda_shape, load_lambda_model()),
-        (form.logs_shape, load_logs_model()),
-    ):
-        assert not isinstance(shape, str) or shape in model.error_shapes
+    for operation in OPERATIONS:
+        assert FORMS[kind].shape(operation.model).name
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("service", ["lambda", "logs"])
-def test_botocore_reads_code_and_message(service: str, kind: type[PlatformError]) -> None:
-    """For every class, in both protocols."""
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.model.service)
+def test_botocore_reads_code_and_message(operation: Operation, kind: type[PlatformError]) -> None:
+    """For every class, in every service."""
     error = ThrottledError(CONCURRENT, message="höhö") if kind is ThrottledError else kind("höhö")
-    operation = INVOKE if service == "lambda" else DESCRIBE
     response = encode_error(error, operation)
-    form = FORMS[kind]
-    shape = form.lambda_shape if service == "lambda" else form.logs_shape
 
-    parsed = _parsed(service, operation.name, response)
+    parsed = _parsed(operation.model.service, operation.name, response)
 
-    assert parsed["Error"]["Code"] == (shape if isinstance(shape, str) else shape.name)
+    assert parsed["Error"]["Code"] == FORMS[kind].shape(operation.model).name
     unimplemented = f"The operation {operation.name} is not implemented by lambd yet"
     is_unimplemented = kind is errors.UnimplementedOperationError
     assert parsed["Error"]["Message"] == (unimplemented if is_unimplemented else "höhö")
@@ -187,7 +187,7 @@ def test_writes_errors_of_logs_in_json_1_1() -> None:
 
 def test_an_unknown_target_is_answered_in_its_protocol() -> None:
     """There is no operation then to tell the protocol."""
-    response = encode_error(errors.UnknownOperationError(), None, protocol="json")
+    response = encode_error(errors.UnknownOperationError(), None, model=load_logs_model())
     assert json.loads(response.body)["__type"] == "UnknownOperationException"
 
 
