@@ -136,6 +136,14 @@ async def test_continues_as_a_python_program_without_a_new_interpreter(
             assert expected == probe.read_log()
 
 
+async def test_programs_are_batch_processes(runtime: str, tmp_path: Path) -> None:
+    """They do not push aside what runs when they wake, nor do their children."""
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver, started(driver) as probe:
+        source = "import os; print(os.sched_getscheduler(0) == os.SCHED_BATCH)"
+        outcome = await probe.run(PYTHON, "-c", source)
+        assert outcome.output == "True\n"
+
+
 async def test_frozen_programs_stand_still(runtime: str, tmp_path: Path) -> None:
     """Nothing is written while frozen, and it goes on after thawing."""
     async with opened_driver(tmp_path / "run", runtime=runtime) as driver, started(driver) as probe:

@@ -27,7 +27,7 @@ def spawn(
     *,
     new_session: bool = False,
 ) -> int:
-    """Start a program whose descriptors 0..n are the given ones.
+    """Start a program whose descriptors 0..n are the given ones, as a batch process.
 
     Of our other descriptors it gets those that are not close-on-exec: none that Python opened.
 
@@ -45,7 +45,7 @@ def spawn(
     """
     sources = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE_FD) for fd in descriptors]
     try:
-        return os.posix_spawn(
+        pid = os.posix_spawn(
             argv[0],
             list(argv),
             dict(environment),
@@ -57,6 +57,11 @@ def spawn(
     finally:
         for fd in sources:
             os.close(fd)
+    # Batch processes do not push aside what runs when they wake: not the platform, which has just
+    # written to them and still has to answer somebody, and not each other. Children inherit it;
+    # glibc's posix_spawn refuses this policy.
+    os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))
+    return pid
 
 
 class Child:
