@@ -5,12 +5,12 @@ Blocking code for the log store's worker thread; one instance owns the file's wr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import sqlalchemy
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects import sqlite
 
 from lambd.store.log_tables import events, groups, streams
@@ -23,22 +23,22 @@ _PRUNE_EVENTS = 10_000
 _PRUNE_SHARE = 0.1
 _STREAM_CACHE_ENTRIES = 10_000
 
-# Executed with plain tuples: at thousands of lines a second, naming each column of each row
-# costs more than writing it.
-_INSERT_EVENTS = str(
-    insert(events)
-    .values({column.name: bindparam(column.name) for column in events.c if column.name != "id"})
-    .compile(dialect=sqlite.dialect())
-)
-# The same for a whole batch as one JSON array: one statement that runs to its end without the
-# interpreter's lock, where rows one by one would take it from the event loop thousands of times.
 _COLUMNS = [column.name for column in events.c if column.name != "id"]
-_VALUES = [f"json_extract(value, '$[{index}]')" for index in range(len(_COLUMNS))]
-_INSERT_BATCH = (
-    f"INSERT INTO events ({', '.join(_COLUMNS)}) "  # noqa: S608 - names of our own columns
-    f"SELECT {', '.join(_VALUES)} "
-    "FROM json_each(?) ORDER BY key"
-)
+# Rows of one statement. It runs to its end without the interpreter's lock, where rows one by one
+# would take it from the event loop thousands of times a second.
+_ROWS_AT_ONCE = 100
+
+
+def _insert_statement(rows: int) -> str:
+    row = f"({', '.join('?' * len(_COLUMNS))})"
+    return (
+        f"INSERT INTO events ({', '.join(_COLUMNS)}) "  # noqa: S608 - names of our own columns
+        f"VALUES {', '.join([row] * rows)}"
+    )
+
+
+_INSERT_MANY = _insert_statement(_ROWS_AT_ONCE)
+_INSERT_ONE = _insert_statement(1)
 
 
 class Batch(NamedTuple):
@@ -82,28 +82,24 @@ class LogWriter:
 
     def _insert(self, connection: sqlalchemy.Connection, batches: Iterable[Batch], now: int) -> int:
         rows: list[tuple[int, int, int, int, str, int]] = []
+        # Stream -> its first and last time, and how much it grew.
         touched: dict[int, list[int]] = {}
-        for batch in batches:
-            if not batch.records:
+        for group, name, records in batches:
+            if not records:
                 continue
-            times = [time for time, _ in batch.records]
-            stream = self._stream(connection, batch.group, batch.stream, min(times), now)
-            first_row = len(rows)
-            rows.extend(
-                (stream.group_id, stream.id, time, now, message, _size(message))
-                for time, message in batch.records
-            )
-            size = sum(row[5] for row in rows[first_row:])
-            facts = touched.setdefault(stream.id, [times[0], times[0], 0])
-            facts[:] = min(facts[0], *times), max(facts[1], *times), facts[2] + size
+            stream = self._stream(connection, group, name, records, now)
+            facts = touched.setdefault(stream.id, [records[0][0], records[0][0], 0])
+            for time, message in records:
+                size = _size(message)
+                rows.append((stream.group_id, stream.id, time, now, message, size))
+                if time < facts[0]:
+                    facts[0] = time
+                elif time > facts[1]:
+                    facts[1] = time
+                facts[2] += size
         if not rows:
             return 0
-        batch_text = json.dumps(rows, separators=(",", ":"))
-        if "\\u0000" in batch_text:
-            # SQLite's JSON functions end a text at a NUL.
-            connection.exec_driver_sql(_INSERT_EVENTS, rows)
-        else:
-            connection.exec_driver_sql(_INSERT_BATCH, (batch_text,))
+        _insert_rows(connection, rows)
         connection.execute(
             update(streams)
             .where(streams.c.id == bindparam("stream"))
@@ -121,11 +117,18 @@ class LogWriter:
         return sum(facts[2] for facts in touched.values())
 
     def _stream(
-        self, connection: sqlalchemy.Connection, group: str, name: str, first_ms: int, now: int
+        self,
+        connection: sqlalchemy.Connection,
+        group: str,
+        name: str,
+        records: Sequence[tuple[int, str]],
+        now: int,
     ) -> _Stream:
+        """The stream by this name, made for these records if need be."""
         known = self._streams.get((group, name))
         if known is not None:
             return known
+        first_ms = min(time for time, _ in records)
         make_group = sqlite.insert(groups).values(name=group, created_ms=now)
         connection.execute(make_group.on_conflict_do_nothing())
         group_id = connection.scalars(select(groups.c.id).where(groups.c.name == group)).one()
@@ -165,8 +168,20 @@ class LogWriter:
             self._streams.clear()
 
 
+def _insert_rows(
+    connection: sqlalchemy.Connection, rows: list[tuple[int, int, int, int, str, int]]
+) -> None:
+    whole = len(rows) // _ROWS_AT_ONCE * _ROWS_AT_ONCE
+    for start in range(0, whole, _ROWS_AT_ONCE):
+        values = tuple(chain.from_iterable(rows[start : start + _ROWS_AT_ONCE]))
+        connection.exec_driver_sql(_INSERT_MANY, values)
+    if whole < len(rows):
+        connection.exec_driver_sql(_INSERT_ONE, rows[whole:])
+
+
 def _size(message: str) -> int:
-    return len(message.encode()) + EVENT_OVERHEAD_BYTES
+    length = len(message) if message.isascii() else len(message.encode())
+    return length + EVENT_OVERHEAD_BYTES
 
 
 def _remove_oldest(connection: sqlalchemy.Connection, wanted_bytes: int) -> int:
