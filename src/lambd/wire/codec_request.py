@@ -23,6 +23,11 @@ _Params = dict[str, object]
 _ReadBody = Callable[[bytes, _Params], None]
 
 
+# Targets (labels and query) whose parameters are remembered, per operation; longer ones are not.
+_KNOWN_TARGETS = 4096
+_KNOWN_TARGET_CHARACTERS = 1024
+
+
 class TextMember(NamedTuple):
     """A member outside the body; `parse` is None if its text is its value."""
 
@@ -54,23 +59,49 @@ class RequestDecoder:
         self._checks: tuple[MemberCheck, ...] = ConstraintCompiler(shapes).member_checks(
             input_shape
         )
+        in_target = {member.name for member in (*self._labels, *self._queries)}
+        self._other_checks = tuple(check for check in self._checks if check[0] not in in_target)
+        # Parameters of targets that passed their checks: the same few come with most requests.
+        self._known_targets: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def __call__(self, request: Request, labels: Mapping[str, str]) -> dict[str, Any]:
         """The parameters; members that were not sent are not in it."""
-        params: dict[str, Any] = {}
-        for name, key, parse, _ in self._labels:
-            text = percent_decoded(labels[key])
-            params[name] = parse(text) if parse else text
-        if self._queries and request.query:
-            self._read_query(request.query, params)
+        target = (*labels.values(), request.query)
+        known = self._known_targets.get(target)
+        of_target = self._read_target(request.query, labels) if known is None else known
+        params = of_target.copy()
+        headers = request.headers
         for name, key, parse, _ in self._headers:
-            header = request.headers.get(key)
+            header = headers.get(key)
             if header is not None:
                 params[name] = parse(header) if parse else header
         if self._read_body:
             self._read_body(request.body, params)
-        self._check(params)
+        if known is None:
+            _check(self._checks, params)
+            self._remember(target, of_target)
+        else:
+            _check(self._other_checks, params)
         return params
+
+    def _read_target(self, query: str, labels: Mapping[str, str]) -> dict[str, Any]:
+        params: dict[str, Any] = {}
+        for name, key, parse, _ in self._labels:
+            text = percent_decoded(labels[key])
+            params[name] = parse(text) if parse else text
+        if self._queries and query:
+            self._read_query(query, params)
+        return params
+
+    def _remember(self, target: tuple[str, ...], params: dict[str, Any]) -> None:
+        if sum(map(len, target)) > _KNOWN_TARGET_CHARACTERS:
+            return
+        if any(isinstance(value, list) for value in params.values()):
+            # Whoever gets one may change it.
+            return
+        if len(self._known_targets) >= _KNOWN_TARGETS:
+            self._known_targets.clear()
+        self._known_targets[target] = params
 
     def _read_query(self, query: str, params: _Params) -> None:
         values = query_values(query)
@@ -80,17 +111,18 @@ class RequestDecoder:
                 parsed: list[object] = [parse(text) for text in texts] if parse else [*texts]
                 params[name] = parsed if is_list else parsed[0]
 
-    def _check(self, params: _Params) -> None:
-        violations: list[str] = []
-        for name, path, required, check in self._checks:
-            value = params.get(name)
-            if value is None:
-                if required:
-                    violations.append(null_violation(path))
-            elif check:
-                check(value, path, violations)
-        if violations:
-            raise ConstraintViolationError(summarise(violations))
+
+def _check(checks: Iterable[MemberCheck], params: _Params) -> None:
+    violations: list[str] = []
+    for name, path, required, check in checks:
+        value = params.get(name)
+        if value is None:
+            if required:
+                violations.append(null_violation(path))
+        elif check:
+            check(value, path, violations)
+    if violations:
+        raise ConstraintViolationError(summarise(violations))
 
 
 def percent_decoded(text: str) -> str:

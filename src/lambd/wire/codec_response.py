@@ -43,12 +43,12 @@ class ResponseEncoder:
         stream = _event_stream_member(shapes, shape)
         self._status = status
         self._content_type = CONTENT_TYPE if stream else content_type
-        self._names = members.keys()
-        self._headers = [
-            (name, member["locationName"])
+        # Where each member goes: its header's name; None: elsewhere.
+        self._headers: dict[str, str | None] = {
+            name: member["locationName"] if member.get("location") == "header" else None
             for name, member in members.items()
-            if member.get("location") == "header"
-        ]
+        }
+        self._has_content_type = "Content-Type" in self._headers.values()
         self._status_member = next(
             (name for name, m in members.items() if m.get("location") == "statusCode"), None
         )
@@ -67,21 +67,22 @@ class ResponseEncoder:
         Raises:
             ValueError: `result` has a member that the output shape has not.
         """
-        if not result.keys() <= self._names:
-            raise ValueError(f"not in the output shape: {sorted(result.keys() - self._names)}")
         status = self._status
         if self._status_member:
             status = result.get(self._status_member) or status
-        headers = []
-        for name, header in self._headers:
-            value = result.get(name)
-            if value is not None:
+        headers: list[tuple[str, str]] = []
+        places = self._headers
+        for name, value in result.items():
+            if name not in places:
+                raise ValueError(f"not in the output shape: {name}")
+            header = places[name]
+            if header is not None and value is not None:
                 headers.append((header, str(value)))
         if self._write_body is None or status in _NO_BODY:
-            return Response(status=status, headers=headers)
-        if not any(name == "Content-Type" for name, _ in headers):
+            return Response(status, headers)
+        if not self._has_content_type or "Content-Type" not in dict(headers):
             headers.append(("Content-Type", self._content_type))
-        return Response(status=status, headers=headers, body=self._write_body(result))
+        return Response(status, headers, self._write_body(result))
 
 
 def _body_writer(

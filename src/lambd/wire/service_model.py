@@ -21,6 +21,10 @@ from lambd.wire.definitions import (
     load_definition,
 )
 
+# Matches that are remembered; those of longer targets are not.
+_KNOWN_MATCHES = 4096
+_KNOWN_MATCH_CHARACTERS = 1024
+
 
 class ErrorShape(NamedTuple):
     """How one of the model's errors appears over HTTP."""
@@ -151,15 +155,32 @@ class ServiceModel:
         # Of `X-Amz-Target`, before the operation's name; "" for rest-json.
         self.target_prefix = metadata.get("targetPrefix", "")
         self._root = _Node()
+        # Most requests are for the same few targets.
+        self._known_matches: dict[tuple[str, str, str], tuple[Operation, Mapping[str, str]]] = {}
         if self.protocol == "rest-json":
             for operation in self.operations.values():
                 self._add_route(operation)
 
-    def match(self, method: str, path: str, query: str) -> tuple[Operation, dict[str, str]] | None:
+    def match(
+        self, method: str, path: str, query: str
+    ) -> tuple[Operation, Mapping[str, str]] | None:
         """The operation that a request is for and its labels, still percent-encoded.
 
         A trailing slash is ignored: models before 2025 had some. None: there is no such operation.
         """
+        target = (method, path, query)
+        known = self._known_matches.get(target)
+        if known is None:
+            known = self._find(method, path, query)
+            if known is not None and len(path) + len(query) <= _KNOWN_MATCH_CHARACTERS:
+                if len(self._known_matches) >= _KNOWN_MATCHES:
+                    self._known_matches.clear()
+                self._known_matches[target] = known
+        return known
+
+    def _find(
+        self, method: str, path: str, query: str
+    ) -> tuple[Operation, Mapping[str, str]] | None:
         node = self._root
         labels: dict[str, str] = {}
         for segment in path.rstrip("/").split("/")[1:]:

@@ -47,6 +47,29 @@ def test_reads_an_invocation() -> None:
     }
 
 
+def test_reads_a_target_that_it_knows_like_a_new_one() -> None:
+    """Parameters belong to their request, and the other members are read and checked each time."""
+    labels = {"FunctionName": "again"}
+    first = _decode("Invoke", labels, query="Qualifier=1", headers={"x-amz-log-type": "Tail"})
+    first["FunctionName"] = "changed"
+    assert _decode("Invoke", labels, query="Qualifier=1") == {
+        "FunctionName": "again",
+        "Qualifier": "1",
+    }
+    with pytest.raises(PlatformError, match=r"1 validation error detected.*logType"):
+        _decode("Invoke", labels, query="Qualifier=1", headers={"x-amz-log-type": "Head"})
+    with pytest.raises(PlatformError, match="qualifier"):
+        _decode("Invoke", labels, query="Qualifier=%20")
+
+
+def test_lists_of_a_target_are_the_requests_own() -> None:
+    """Whoever changes the list of one request does not change another's."""
+    labels = {"Resource": ARN}
+    params = _decode("UntagResource", labels, query="tagKeys=a")
+    params["TagKeys"].append("b")
+    assert _decode("UntagResource", labels, query="tagKeys=a")["TagKeys"] == ["a"]
+
+
 def test_takes_an_empty_body_for_no_payload() -> None:
     """HTTP cannot tell them apart."""
     assert _decode("Invoke", {"FunctionName": "f"}) == {"FunctionName": "f"}

@@ -143,7 +143,7 @@ def _text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-def _found(service: str, request: Request) -> tuple[Operation, dict[str, str]] | None:
+def _found(service: str, request: Request) -> tuple[Operation, Mapping[str, str]] | None:
     model = model_of(service)
     if service == "lambda":
         return model.match(request.method, request.path, request.query)
