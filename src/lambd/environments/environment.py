@@ -111,23 +111,25 @@ class EnvironmentStarter(Protocol):
         """Start a sandbox for a version and return its environment, not yet initialised."""
 
 
-@dataclass(slots=True)
 class _Running:
-    """The invocation under way."""
+    """The invocation under way. What most never get stays with the class: one is made for each."""
 
-    invocation: Invocation
-    started: float
-    # Called once with the result; None afterwards.
-    done: ResultCallback | None
-    timer: asyncio.TimerHandle
     failure: Failure | None = None
     outcome: RuntimeOutcome | None = None
-    init_ms: float | None = None
     # A streamed answer: on its way to the caller's sink, or collected for one who wants it whole.
     relay: ResponseRelay | None = None
     parts: list[bytes] | None = None
     # What it comes to if nobody tells a better reason for which it broke off.
     truncated: RuntimeOutcome | None = None
+
+    def __init__(
+        self, invocation: Invocation, started: float, done: ResultCallback, init_ms: float | None
+    ) -> None:
+        self.invocation = invocation
+        self.started = started
+        # Called once with the result; None afterwards.
+        self.done: ResultCallback | None = done
+        self.init_ms = init_ms
 
 
 class ExecutionEnvironment:
@@ -171,6 +173,8 @@ class ExecutionEnvironment:
         # Duration of the init phase, until the first invocation has reported it.
         self._unreported_init_ms: float | None = None
         self._oom_kills_seen = 0
+        # Looks whether the invocation's time is up.
+        self._timer: asyncio.TimerHandle | None = None
         self._kill_timer: asyncio.TimerHandle | None = None
         self._loop.add_reader(sandbox.control.fileno(), self._read_control)
 
@@ -240,16 +244,11 @@ class ExecutionEnvironment:
         """
         if self.is_frozen:
             self._thaw()
-        timeout_s = self.config.timeout_s
-        running = _Running(
-            invocation=invocation,
-            started=time.monotonic(),
-            done=done,
-            timer=self._loop.call_later(timeout_s, self._invocation_timed_out),
-            init_ms=self._unreported_init_ms,
-        )
+        running = _Running(invocation, time.monotonic(), done, self._unreported_init_ms)
         self._unreported_init_ms = None
         self._running = running
+        if self._timer is None:
+            self._timer = self._loop.call_later(self.config.timeout_s, self._look_at_time)
         self._log.start(invocation.request_id, keep_tail=invocation.wants_log_tail)
         if self._phase is Phase.IDLE:
             self._deliver(running)
@@ -382,7 +381,6 @@ class ExecutionEnvironment:
         running, self._running = self._running, None
         if running is None:
             return
-        running.timer.cancel()
         duration_ms = (time.monotonic() - running.started) * 1000
         self._log.end_and_report(
             Report(
@@ -404,9 +402,20 @@ class ExecutionEnvironment:
         self._finish()
         self._reset()
 
-    def _invocation_timed_out(self) -> None:
+    def _look_at_time(self) -> None:
+        """End an invocation whose time is up, else look again when it would be.
+
+        The timer of an invocation is left to run for those that follow: making one for each costs
+        more than looking at the clock now and then.
+        """
+        self._timer = None
         running = self._running
-        if running is not None:
+        if running is None:
+            return
+        remaining_s = running.started + self.config.timeout_s - time.monotonic()
+        if remaining_s > 0:
+            self._timer = self._loop.call_later(remaining_s, self._look_at_time)
+        else:
             self._fail(timed_out(running.invocation.request_id, self.config.timeout_s))
 
     # -- the runtime process
@@ -533,8 +542,9 @@ class ExecutionEnvironment:
         if self._phase is Phase.DEAD:
             return
         self._loop.remove_reader(self._sandbox.control.fileno())
-        if self._kill_timer is not None:
-            self._kill_timer.cancel()
+        for timer in (self._timer, self._kill_timer):
+            if timer is not None:
+                timer.cancel()
         was_starting = self._phase is Phase.STARTING
         out_of_memory = self._took_oom_kill()
         running = self._running

@@ -7,8 +7,11 @@ Before the platform writes END it empties the pipe, so that what the handler pri
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import termios
 import time
+from array import array
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -61,6 +64,8 @@ class FunctionLog:
         self._tail_chars = 0
         self._loop = asyncio.get_running_loop()
         self._open = True
+        # What FIONREAD fills in.
+        self._unread = array("i", [0])
         self._loop.add_reader(log_fd, self._read)
 
     def close(self) -> None:
@@ -75,7 +80,10 @@ class FunctionLog:
     def drain(self) -> None:
         """Take everything that is in the pipe now (within bounds)."""
         for _ in range(_DRAIN_READS):
-            if not self._read():
+            # Cheaper than a read that fails, and most functions print nothing.
+            if self._open:
+                fcntl.ioctl(self._log_fd, termios.FIONREAD, self._unread, True)
+            if not self._unread[0] or not self._read():
                 return
 
     # -- the platform's lines
@@ -108,11 +116,14 @@ class FunctionLog:
         self.drain()
         now = self._now()
         now_ms = _now_ms()
-        texts = (
-            lines.end(report, self._settings, now),
-            lines.report(report, self._settings, now),
-        )
-        self._append([(now_ms, text) for text in texts if text])
+        records = [
+            (now_ms, lines.end(report, self._settings, now)),
+            (now_ms, lines.report(report, self._settings, now)),
+        ]
+        if self._settings.is_json:
+            # Either may be below the level.
+            records = [record for record in records if record[1]]
+        self._append(records)
 
     def tail(self) -> bytes:
         """The last 4 KiB of the invocation's log; the next invocation starts anew."""

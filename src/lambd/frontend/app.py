@@ -9,7 +9,7 @@ everything else                    the Lambda API, by method and path
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 
 import structlog
@@ -116,8 +116,8 @@ class FrontDoor:
         self,
         exchange: Exchange,
         operation: Operation | None,
-        labels: dict[str, str],
-        call: Callable[[Operation, dict[str, str], Exchange, str], Awaitable[Response]],
+        labels: Mapping[str, str],
+        call: Callable[[Operation, Mapping[str, str], Exchange, str], Awaitable[Response]],
         model: ServiceModel,
     ) -> None:
         """Answer one API request, whatever happens."""
@@ -133,7 +133,7 @@ class FrontDoor:
         self,
         exchange: Exchange,
         operation: Operation,
-        labels: dict[str, str],
+        labels: Mapping[str, str],
         handler: ImmediateHandler,
     ) -> None:
         """Answer a request on the warm path: no task unless the store has to be asked first."""
@@ -180,7 +180,7 @@ class FrontDoor:
         exchange.respond(response)
 
     def _admit(
-        self, operation: Operation, labels: dict[str, str], exchange: Exchange, request_id: str
+        self, operation: Operation, labels: Mapping[str, str], exchange: Exchange, request_id: str
     ) -> tuple[Call, Awaitable[None] | None]:
         """Decode a request, refuse what is not built, judge its caller.
 
@@ -195,7 +195,7 @@ class FrontDoor:
         return call, self._authority.authorise(principal, operation.name, call.params, request)
 
     async def _call_lambda(
-        self, operation: Operation, labels: dict[str, str], exchange: Exchange, request_id: str
+        self, operation: Operation, labels: Mapping[str, str], exchange: Exchange, request_id: str
     ) -> Response:
         handler = HANDLERS.get(operation.name)
         if handler is None:
@@ -212,7 +212,7 @@ class FrontDoor:
         self,
         service: JsonService,
         operation: Operation,
-        labels: dict[str, str],
+        labels: Mapping[str, str],
         exchange: Exchange,
         request_id: str,
     ) -> Response:

@@ -10,12 +10,14 @@ import random
 import time
 
 _random = random.Random()  # noqa: S311 - see the module header
+# The digit that says the variant holds two random bits.
+_VARIANTS = {f"{number:x}": "89ab"[number & 3] for number in range(16)}
 
 
 def new_request_id() -> str:
     """A request id: the text of a version 4 UUID."""
     digits = f"{_random.getrandbits(128):032x}"
-    variant = "89ab"[int(digits[16], 16) & 3]
+    variant = _VARIANTS[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 

@@ -6,7 +6,6 @@ resolve -> state -> size -> JSON -> (dry run | event) -> recursion -> lease -> e
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from functools import partial
 
@@ -17,12 +16,12 @@ from lambd.environments.pool import Pool
 from lambd.environments.provisioned import ProvisionedGroup
 from lambd.invoke.admission import Admission, Lease
 from lambd.invoke.ids import new_trace_header
+from lambd.invoke.payloads import check_json
 from lambd.invoke.recursion import advance_lineage
 from lambd.invoke.resolve import VersionCache, serving_deployment
 from lambd.invoke.settings import SettingsCache
 from lambd.model.arns import Scope
 from lambd.model.errors import (
-    InvalidRequestContentError,
     PlatformError,
     RequestTooLargeError,
     UnavailableError,
@@ -71,6 +70,8 @@ class InvokePipeline:
         self._limits = limits
         self._tasks = tasks
         self._accept_event = accept_event
+        # Invocations that have been admitted and not ended.
+        self.under_way = 0
 
     async def invoke(self, request: InvocationRequest) -> InvocationResult | None:
         """Run a function; None for the types that have no result (DryRun, Event).
@@ -153,10 +154,10 @@ class InvokePipeline:
         if settings.provisioned_concurrency and request.qualifier is not None:
             group = self._pool.lease_provisioned((version.name, request.qualifier, serving.id))
             if group is not None:
-                group.acquire(ACQUIRE_TIMEOUT_S, _Run(group, invocation, invoked).acquired)
+                group.acquire(ACQUIRE_TIMEOUT_S, _Run(self, group, invocation, invoked).acquired)
                 return
         lease = self._admission.acquire(version.name, settings.on_demand_reserved)
-        run = _Run(lease, invocation, invoked)
+        run = _Run(self, lease, invocation, invoked)
         try:
             environment = self._pool.acquire_nowait((version.name, version.version, serving.id))
             if environment is not None:
@@ -164,7 +165,7 @@ class InvokePipeline:
             else:
                 self._pool.acquire(version, serving, ACQUIRE_TIMEOUT_S, run.acquired)
         except BaseException:
-            lease.release()
+            run.release()
             raise
 
     def _invocation(
@@ -193,26 +194,23 @@ class InvokePipeline:
                 f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
             )
         if payload:
-            try:
-                json.loads(payload)
-            except (ValueError, RecursionError) as error:
-                raise InvalidRequestContentError(
-                    "Could not parse request body into json: "
-                    f"Could not parse payload into json: {error}"
-                ) from None
+            check_json(payload)
 
 
 class _Run:
     """An admitted invocation: its lease ends with it, however that is."""
 
-    __slots__ = ("_invocation", "_invoked", "_lease")
+    __slots__ = ("_invocation", "_invoked", "_lease", "_pipeline")
 
     def __init__(
         self,
+        pipeline: InvokePipeline,
         lease: Lease | ProvisionedGroup,
         invocation: Invocation,
         invoked: InvokedCallback,
     ) -> None:
+        self._pipeline = pipeline
+        pipeline.under_way += 1
         self._lease = lease
         self._invocation = invocation
         self._invoked = invoked
@@ -227,13 +225,18 @@ class _Run:
         except PlatformError as error:
             self._fail(error)
 
-    def _fail(self, error: PlatformError) -> None:
+    def release(self) -> None:
+        """It has ended, or could not begin."""
+        self._pipeline.under_way -= 1
         self._lease.release()
+
+    def _fail(self, error: PlatformError) -> None:
+        self.release()
         self._invoked(error)
 
     def ended(self, result: InvocationResult) -> None:
         """The function has answered."""
-        self._lease.release()
+        self.release()
         self._invoked(result)
 
 

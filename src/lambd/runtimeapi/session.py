@@ -216,7 +216,8 @@ class RuntimeSession:
                 self._stream(exchange)
                 return
         self._state = after(self._state, RuntimeEvent.RESPONSE)
-        if exchange.body_exceeded:
+        is_small = len(exchange.request.body) <= self._response_limit_bytes
+        if exchange.body_exceeded or not is_small:
             self._refuse_size(exchange, self._response_limit_bytes)
         else:
             # The caller first: it waits, and the runtime has nothing to do but ask for more.

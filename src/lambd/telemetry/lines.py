@@ -26,6 +26,10 @@ class Outcome(StrEnum):
     TIMEOUT = "timeout"
 
 
+# Outcomes that a text report names.
+_WITH_STATUS = (Outcome.ERROR, Outcome.TIMEOUT)
+
+
 class SystemLevel(IntEnum):
     """`SystemLogLevel` values; the numbers are for comparing only."""
 
@@ -197,21 +201,16 @@ def log_stream_name(
 
 
 def _text_report(event: Report) -> str:
-    parts = [
-        f"REPORT RequestId: {event.request_id}",
-        f"Duration: {event.duration_ms:.2f} ms",
-        f"Billed Duration: {event.billed_ms} ms",
-        f"Memory Size: {event.memory_size_mib} MB",
-        f"Max Memory Used: {event.max_memory_used_mib} MB",
-    ]
+    line = (
+        f"REPORT RequestId: {event.request_id}\tDuration: {event.duration_ms:.2f} ms\t"
+        f"Billed Duration: {event.billed_ms} ms\tMemory Size: {event.memory_size_mib} MB\t"
+        f"Max Memory Used: {event.max_memory_used_mib} MB\t"
+    )
     if event.init_duration_ms is not None:
-        parts.append(f"Init Duration: {event.init_duration_ms:.2f} ms")
-    line = "\t".join(parts)
+        line += f"Init Duration: {event.init_duration_ms:.2f} ms\t"
     # A function that answered with an error reports like one that succeeded.
-    if event.outcome in (Outcome.ERROR, Outcome.TIMEOUT):
-        line += _status(event.outcome, event.error_type)
-    else:
-        line += "\t"
+    if event.outcome in _WITH_STATUS:
+        line = f"{line[:-1]}{_status(event.outcome, event.error_type)}"
     if event.trace_id is not None:
         segment = event.segment_id or "0" * 16
         line += f"\nXRAY TraceId: {event.trace_id}\tSegmentId: {segment}\tSampled: true\t"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 
 import pytest
 from tests.unit.environments.conftest import Stage, make_stage
@@ -115,6 +116,22 @@ async def test_reports_a_timeout_and_starts_over_in_the_same_sandbox() -> None:
     await until(stage, Phase.COLD)
     assert stage.environment.is_usable
     assert len(stage.owner.available) == 2
+    await stage.environment.close()
+
+
+async def test_gives_each_invocation_its_whole_time() -> None:
+    """The look at the clock that an earlier invocation asked for does not end a later one."""
+    stage = make_stage(timeout_s=1)
+    await initialised(stage)
+    first = stage.invoke(invocation())
+    stage.respond("id-1", b"1")
+    stage.next()
+    await first
+    await asyncio.sleep(0.6)
+    started = time.monotonic()
+    result = await stage.invoke(invocation())
+    assert document(result)["errorType"] == "Sandbox.Timedout"
+    assert time.monotonic() - started >= 1
     await stage.environment.close()
 
 
