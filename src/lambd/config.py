@@ -72,6 +72,9 @@ class Settings:
     event_retry_delays_s: tuple[float, ...] = (60.0, 120.0)
     # Asynchronous invocations of one function that run together at most; others wait on disk.
     max_events_per_function: int = 500
+    # How long the event loop stays awake after a message while there is a processor to spare,
+    # microseconds; 0: it sleeps at once.
+    busy_poll_us: int = 100
     # How long SIGTERM waits for running invocations.
     drain_timeout_s: float = 30.0
     # How the platform's own log is written to stderr, one of LOG_FORMATS; auto: console on a
@@ -323,6 +326,7 @@ _RULES: dict[str, Callable[[object], None]] = {
     "idle_timeout_s": _between(0, math.inf),
     "host_memory_mib": _between(128, math.inf),
     "max_environments_per_function": _between(1, math.inf),
+    "busy_poll_us": _between(0, 10_000),
     "drain_timeout_s": _between(0, math.inf),
     "log_format": _one_of(*LOG_FORMATS),
 }

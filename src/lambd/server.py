@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import gc
 import hashlib
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -34,6 +35,7 @@ from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.function_url import FunctionUrls
 from lambd.frontend.lambda_api import LambdaApi
 from lambd.frontend.logs_api import LogsApi
+from lambd.http.busy_poll import BusyPoll
 from lambd.http.server import HttpServer
 from lambd.invoke.admission import Admission
 from lambd.invoke.deliveries import Deliverer
@@ -177,6 +179,7 @@ class _Platform:
             provisioner=self._provisioner,
             unzipped_bytes=settings.limits.unzipped_code_bytes,
         )
+        busy_poll = self._busy_poll()
         self._pool = Pool(
             starter=Starter(
                 driver=driver,
@@ -193,6 +196,7 @@ class _Platform:
                     stream_limits=StreamLimits.of(settings.limits),
                 ),
                 platform=lambda: self._front_door,
+                busy_poll=busy_poll,
             ),
             ledger=HostLedger(settings.host_memory_mib or machine_memory_mib() * 9 // 10),
             tasks=tasks,
@@ -279,7 +283,7 @@ class _Platform:
             limits=settings.limits,
             tasks=tasks,
         )
-        self._server = HttpServer(self._front_door)
+        self._server = HttpServer(self._front_door, busy_poll=busy_poll)
 
     async def start(self, sock: socket.socket) -> None:
         await self._logs.open()
@@ -296,6 +300,15 @@ class _Platform:
             self._loops.append(self._tasks.create_task(loop))
         await self._events.open()
         await self._server.listen(sock)
+
+    def _busy_poll(self) -> BusyPoll | None:
+        """Stay awake while fewer invocations run than there are processors beside our own."""
+        others = len(os.sched_getaffinity(0)) - 1
+        if not self._settings.busy_poll_us or not others:
+            return None
+        return BusyPoll(
+            self._settings.busy_poll_us / 1e6, lambda: self._pipeline.under_way <= others
+        )
 
     def _accept_event(self, request: InvocationRequest, invoked: InvokedCallback) -> None:
         self._events.accept(request, invoked)

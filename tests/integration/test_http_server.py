@@ -10,7 +10,7 @@ import pytest
 
 from lambd.http.exchanges import Exchange
 from lambd.http.messages import Response
-from lambd.http.server import HttpServer
+from lambd.http.server import SMALL_BODY_BYTES, HttpServer
 
 
 class EchoApplication:
@@ -22,9 +22,9 @@ class EchoApplication:
         self.gone: asyncio.Queue[str] = asyncio.Queue()
 
     def body_limit(self, method: str, path: str) -> int:
-        """Ten bytes for `/small`."""
+        """A little over the least there is for `/small`."""
         del method
-        return 10 if path == "/small" else 1_000_000
+        return SMALL_BODY_BYTES + 10 if path == "/small" else 1_000_000
 
     def handle(self, exchange: Exchange) -> None:
         """Echo, hold, or refuse."""
@@ -103,6 +103,25 @@ async def test_answers_pipelined_requests_in_order(address: tuple[str, int]) -> 
     assert got.index(b"GET /0") < got.index(b"GET /1") < got.index(b"GET /2")
 
 
+async def test_understands_the_same_bytes_again_only_where_a_request_begins(
+    address: tuple[str, int],
+) -> None:
+    """A request that was sent before is known again, but not as the body of another one."""
+    same = b"GET /same HTTP/1.1\r\nX-A: 1\r\n\r\n"
+    reader, writer = await asyncio.open_connection(*address)
+    for _ in range(3):
+        writer.write(same)
+        assert (await reader.readuntil(b"GET /same  ")).count(b"X-Echo: 1\r\n") == 1
+    writer.write(b"POST /other HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(same))
+    await writer.drain()
+    writer.write(same)
+    answer = await reader.readuntil(b"POST /other  " + same)
+    assert b"Content-Length: %d\r\n" % (len(b"POST /other  ") + len(same)) in answer
+    writer.write(same)
+    assert (await reader.readuntil(b"GET /same  ")).startswith(b"HTTP/1.1 200 OK\r\n")
+    writer.close()
+
+
 async def test_continues_when_the_client_asks_first(address: tuple[str, int]) -> None:
     """Expect: 100-continue gets its interim answer before the body is sent."""
     reader, writer = await asyncio.open_connection(*address)
@@ -117,7 +136,10 @@ async def test_drops_a_body_over_its_limit_and_tells_the_application(
     address: tuple[str, int],
 ) -> None:
     """The application hears of the excess and the client gets its answer."""
-    got = await talk(address, b"POST /small HTTP/1.1\r\nContent-Length: 11\r\n\r\n12345678901")
+    size = SMALL_BODY_BYTES + 11
+    got = await talk(
+        address, b"POST /small HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
+    )
     assert got.startswith(b"HTTP/1.1 413 ")
 
 

@@ -11,6 +11,7 @@ from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironmen
 from lambd.environments.function_log import FunctionLog, LogSink
 from lambd.environments.preparation import PreparationFailedError, Prepared, Preparer
 from lambd.environments.relay import StreamLimits
+from lambd.http.busy_poll import BusyPoll
 from lambd.http.server import Application, HttpServer
 from lambd.model.arns import Scope
 from lambd.model.errors import SandboxError
@@ -58,12 +59,14 @@ class Starter:
         logs: LogSink,
         settings: StarterSettings,
         platform: Callable[[], Application],
+        busy_poll: BusyPoll | None = None,
     ) -> None:
         self._driver = driver
         self._preparer = preparer
         self._logs = logs
         self._settings = settings
         self._platform = platform
+        self._busy_poll = busy_poll
 
     async def __call__(
         self, version: FunctionVersion, owner: EnvironmentOwner, *, provisioned: bool = False
@@ -125,7 +128,10 @@ class Starter:
             is_provisioned=provisioned,
         )
         runtime_server = HttpServer(
-            made.session, max_connections=_MAX_RUNTIME_CONNECTIONS, stream_marker=RESPONSE_MODE
+            made.session,
+            max_connections=_MAX_RUNTIME_CONNECTIONS,
+            stream_marker=RESPONSE_MODE,
+            busy_poll=self._busy_poll,
         )
         await runtime_server.listen(sandbox.runtime_api_socket)
         made.servers.append(runtime_server)

@@ -23,6 +23,7 @@ from typing import Protocol, cast
 import httptools
 import structlog
 
+from lambd.http.busy_poll import BusyPoll
 from lambd.http.exchanges import Exchange, Headers, ResponseStream, StreamedExchange
 from lambd.http.messages import RawHeaders, Request, Response
 from lambd.model.limits import HTTP_HEADER_BYTES
@@ -32,13 +33,15 @@ _log = structlog.get_logger(__name__)
 # A body over its limit is read and dropped up to this many bytes, so that the client gets to read
 # the answer; beyond it the connection is cut.
 DISCARD_BYTES = 256 * 1024 * 1024
+# Bodies up to this size are handed over whatever the application's limit for them.
+SMALL_BODY_BYTES = 64 * 1024
 # A connection with no request under way is closed after this long.
 IDLE_TIMEOUT_S = 120.0
 # A request that has begun to arrive has this long to arrive whole.
 READ_TIMEOUT_S = 300.0
 
 _STATUS_LINES = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
 }
 _NO_BODY_STATUSES = frozenset({204, 304})
 
@@ -47,7 +50,10 @@ class Application(Protocol):
     """What a server calls: both are called on the event loop and must not block or raise."""
 
     def body_limit(self, method: str, path: str) -> int:
-        """Largest body in bytes that this request may have."""
+        """Largest body in bytes that this request may have.
+
+        Less than `SMALL_BODY_BYTES` means so much: the application looks at small ones itself.
+        """
 
     def handle(self, exchange: Exchange) -> None:
         """Answer a request now or later, once, through `exchange.respond` or `exchange.start`."""
@@ -59,8 +65,11 @@ class HttpConnection(asyncio.Protocol):
     __slots__ = (
         "_body",
         "_body_bytes",
+        "_body_exceeded",
         "_body_limit",
         "_body_paused",
+        "_bodyless",
+        "_busy_poll",
         "_chunked",
         "_closing",
         "_current",
@@ -68,6 +77,8 @@ class HttpConnection(asyncio.Protocol):
         "_head_bytes",
         "_header_count",
         "_headers",
+        "_is_between",
+        "_is_in_head",
         "_is_marked",
         "_keep_alive",
         "_marker",
@@ -76,6 +87,7 @@ class HttpConnection(asyncio.Protocol):
         "_pending",
         "_reading_paused",
         "_receiving",
+        "_repeated",
         "_server",
         "_stream",
         "_transport",
@@ -95,6 +107,7 @@ class HttpConnection(asyncio.Protocol):
         self._stream: ResponseStream | None = None
         # Framing of that answer: chunked, until the connection ends, or None: it has no body.
         self._chunked: bool | None = True
+        self._busy_poll = server.busy_poll
         self._marker = server.stream_marker
         self._marker_length = len(self._marker)
         self._keep_alive = True
@@ -103,6 +116,14 @@ class HttpConnection(asyncio.Protocol):
         self._body_paused = False
         self._writing_paused = False
         self.last_active = 0.0
+        # Whether the last message that began has been read to its end.
+        self._is_between = True
+        # Whether that is still at its head.
+        self._is_in_head = False
+        # The last request without a body, if it is to be remembered, and what it was parsed from:
+        # a runtime asks for every invocation with the same bytes, which mean the same each time.
+        self._bodyless: Request | None = None
+        self._repeated: tuple[bytes, Request] | None = None
         self._reset_message()
 
     def _reset_message(self) -> None:
@@ -113,6 +134,7 @@ class HttpConnection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._body_limit = 0
+        self._body_exceeded = False
         self._expects_continue = False
         self._is_marked = False
 
@@ -142,8 +164,20 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; anything it does not understand ends the connection with a 400."""
+        is_between = self._is_between
+        repeated = self._repeated
+        if repeated is not None and data == repeated[0] and is_between and self._current is None:
+            self._start(Exchange(repeated[1], self, body_exceeded=False), keep_alive=True)
+            if self._busy_poll is not None:
+                self._busy_poll.touch()
+            return
         try:
             self._parser.feed_data(data)
+            bodyless, self._bodyless = self._bodyless, None
+            if bodyless is not None and is_between and data.count(b"\r\n\r\n") == 1:
+                self._repeated = (data, bodyless)
+            if self._is_in_head:
+                self._count_head(len(data))
         except httptools.HttpParserUpgrade:
             self._refuse(426, b"Upgrade is not supported")
         except _RequestRefusedError as refused:
@@ -156,6 +190,14 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(status, b"")
         except httptools.HttpParserError:
             self._refuse(400, b"Bad Request")
+        if self._busy_poll is not None:
+            self._busy_poll.touch()
+
+    def _count_head(self, size: int) -> None:
+        """Count what came of a head, or of trailers, that has no end yet."""
+        self._head_bytes += size
+        if self._head_bytes > HTTP_HEADER_BYTES:
+            raise _RequestRefusedError(431)
 
     def eof_received(self) -> None:
         """Take the client's end for its leaving: nobody half-closes, and a dead runtime must show."""
@@ -179,29 +221,33 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Start a new request."""
+        self._is_between = False
+        self._is_in_head = True
         self._reset_message()
 
     def on_url(self, url: bytes) -> None:
         """Collect the request target, which may arrive in parts."""
         self._url = self._url + url if self._url else url
-        self._head_bytes += len(url)
-        if self._head_bytes > HTTP_HEADER_BYTES:
-            raise _RequestRefusedError(431)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect one header (or trailer)."""
         self._headers.append((name, value))
+        if not self._is_in_head:
+            self._count_head(len(name) + len(value))
         size = len(name)
         if size == 6 and name.lower() == b"expect":
             self._expects_continue = True
         elif size == self._marker_length and name.lower() == self._marker:
             self._is_marked = True
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > HTTP_HEADER_BYTES:
-            raise _RequestRefusedError(431)
 
     def on_headers_complete(self) -> None:
         """Tell a client that waits for it to send the body; hand over what comes in parts."""
+        self._is_in_head = False
+        if self._head_bytes:
+            # It came in pieces; one that is whole in what a transport reads at once is within bounds.
+            self._head_bytes = len(self._url)
+            self._count_head(sum(len(name) + len(value) for name, value in self._headers))
+            self._head_bytes = 0
         if self._expects_continue and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._header_count = len(self._headers)
@@ -213,20 +259,26 @@ class HttpConnection(asyncio.Protocol):
         if self._receiving is not None:
             self._receive(self._receiving, body)
             return
-        if not self._body_bytes:
-            method = self._parser.get_method().decode("ascii")
-            path = self._url.split(b"?", 1)[0].decode("latin-1")
-            self._body_limit = self._server.application.body_limit(method, path)
         self._body_bytes += len(body)
-        if self._body_bytes <= self._body_limit:
+        if self._body_bytes <= SMALL_BODY_BYTES or self._is_body_allowed():
             self._body.append(body)
             return
+        self._body_exceeded = True
         self._body.clear()
         if self._body_bytes > DISCARD_BYTES:
             raise _RequestRefusedError(413)
 
+    def _is_body_allowed(self) -> bool:
+        """Whether the body is within the application's limit so far."""
+        if not self._body_limit:
+            method = self._parser.get_method().decode("ascii")
+            path = self._url.split(b"?", 1)[0].decode("latin-1")
+            self._body_limit = self._server.application.body_limit(method, path)
+        return self._body_bytes <= self._body_limit
+
     def on_message_complete(self) -> None:
         """Hand the request over, or queue it behind the one under way."""
+        self._is_between = True
         if self._receiving is not None:
             self._received(self._receiving)
             return
@@ -234,15 +286,15 @@ class HttpConnection(asyncio.Protocol):
             # Trailers of a body that was read whole are nobody's business.
             del self._headers[self._header_count :]
         body = self._body
-        exchange = Exchange(
-            self._request(body[0] if len(body) == 1 else b"".join(body)),
-            self,
-            body_exceeded=self._body_bytes > self._body_limit,
-        )
+        request = self._request(body[0] if len(body) == 1 else b"".join(body))
+        exchange = Exchange(request, self, body_exceeded=self._body_exceeded)
         keep_alive = self._parser.should_keep_alive()
-        self._body = []
-        self._body_bytes = 0
-        self._body_limit = 0
+        if self._body_bytes:
+            self._body = []
+            self._body_bytes = 0
+            self._body_exceeded = False
+        elif keep_alive:
+            self._bodyless = request
         if self._current is None:
             self._start(exchange, keep_alive=keep_alive)
         else:
@@ -382,13 +434,12 @@ class HttpConnection(asyncio.Protocol):
         """Whether the connection has been without an answer to give, or a request, too long."""
         if self._current is not None:
             return False
-        limit = READ_TIMEOUT_S if self._head_bytes or self._body_bytes else IDLE_TIMEOUT_S
+        limit = IDLE_TIMEOUT_S if self._is_between else READ_TIMEOUT_S
         return now - self.last_active > limit
 
     def _start(self, exchange: Exchange, *, keep_alive: bool) -> None:
         self._current = exchange
         self._keep_alive = keep_alive
-        self._head_bytes = 0
         try:
             self._server.application.handle(exchange)
         except Exception:  # noqa: BLE001 - a request root: a fault of ours is not the client's 400
@@ -427,15 +478,18 @@ class HttpServer:
         *,
         max_connections: int = 10_000,
         stream_marker: bytes = b"",
+        busy_poll: BusyPoll | None = None,
     ) -> None:
         """Serve an application.
 
         Args:
             stream_marker: a header's name in lower case; requests that have it are handed over
                 at the end of their head, as `StreamedExchange`.
+            busy_poll: told of every message that comes; None: the loop sleeps when it can.
         """
         self.application = application
         self.stream_marker = stream_marker
+        self.busy_poll = busy_poll
         self._max_connections = max_connections
         self._connections: set[HttpConnection] = set()
         self._listeners: list[asyncio.Server] = []
@@ -498,37 +552,40 @@ class _RequestRefusedError(Exception):
         self.status = status
 
 
-class _DateHeader:
+class _Date:
     """The Date header, formatted once a second."""
 
+    __slots__ = ("_line", "_until")
+
     def __init__(self) -> None:
-        self._second = 0
+        self._until = 0.0
         self._line = ""
 
     def line(self) -> str:
-        second = int(time.time())
-        if second != self._second:
-            self._second = second
-            self._line = f"Date: {formatdate(second, usegmt=True)}\r\n"
+        now = time.time()
+        if not self._until - 1 <= now < self._until:
+            self._until = int(now) + 1
+            self._line = f"Date: {formatdate(int(now), usegmt=True)}\r\n"
         return self._line
 
 
-_date = _DateHeader()
+_date = _Date()
 
 
 def _encode(response: Response, *, keep_alive: bool) -> bytes:
     """The bytes of one answer."""
-    has_body = response.status not in _NO_BODY_STATUSES
-    length = f"Content-Length: {len(response.body)}\r\n" if has_body else ""
-    head = _head(response.status, response.headers, length, keep_alive=keep_alive)
-    return head + response.body if has_body else head
+    body = response.body
+    if response.status in _NO_BODY_STATUSES:
+        return _head(response.status, response.headers, "", keep_alive=keep_alive)
+    length = f"Content-Length: {len(body)}\r\n"
+    return _head(response.status, response.headers, length, keep_alive=keep_alive) + body
 
 
 def _head(status: int, headers: Headers, framing: str, *, keep_alive: bool) -> bytes:
-    status_line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status
+    status_line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n"
     connection = "" if keep_alive else "Connection: close\r\n"
-    text = f"{_lines(headers)}{_date.line()}{framing}{connection}\r\n"
-    return status_line + text.encode("latin-1")
+    text = f"{status_line}{_lines(headers)}{_date.line()}{framing}{connection}\r\n"
+    return text.encode("latin-1")
 
 
 def _lines(headers: Headers) -> str:
