@@ -8,12 +8,14 @@ for each sandbox. Chosen by name only, never as a fallback.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import structlog
@@ -26,6 +28,9 @@ _LOOPBACK = "127.0.0.1"
 _LISTEN_BACKLOG = 1024
 # How long init may take to kill what is below it, seconds.
 _END_TIMEOUT_S = 5.0
+# How long the list of processes whose memory is looked at is taken for complete: making it means
+# reading about every process of the machine.
+_PIDS_VALID_S = 0.25
 _ID_PATTERN = re.compile(r"[a-z0-9-]{1,40}")
 
 _log = structlog.get_logger(__name__)
@@ -72,6 +77,8 @@ class ProcessSandbox:
         self._runtime_api_address = f"{_LOOPBACK}:{port}"
         self._control, self._child, self._log_fd = self._launch()
         self._peak_bytes = 0
+        self._pids: tuple[int, ...] = ()
+        self._pids_seen = -math.inf
         self._closing: asyncio.Future[None] | None = None
 
     def _launch(self) -> tuple[socket.socket, Child, int]:
@@ -157,8 +164,11 @@ class ProcessSandbox:
     def memory_peak_bytes(self) -> int:
         """Sum of what each process inside has used at most, as far as seen."""
         if self._closing is None and not self._child.has_exited:
-            pids = (self._child.pid, *descendants(self._child.pid))
-            self._peak_bytes = max(self._peak_bytes, sum(map(_peak_of, pids)))
+            now = time.monotonic()
+            if now - self._pids_seen >= _PIDS_VALID_S:
+                self._pids = (self._child.pid, *descendants(self._child.pid))
+                self._pids_seen = now
+            self._peak_bytes = max(self._peak_bytes, sum(map(_peak_of, self._pids)))
         return self._peak_bytes
 
     def oom_kills(self) -> int:
