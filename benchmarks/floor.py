@@ -2,7 +2,8 @@
 
 One uvloop, plain asyncio protocols, httptools. Clients POST to one port; runtime processes ask
 `/next` on another; a request goes to the runtime that has waited longest, its answer straight
-back. No limits, no errors, no timeouts, no logs: whatever a real platform does costs extra.
+back, the parts of a chunked one as they come. No limits, no errors, no timeouts, no logs: whatever
+a real platform does costs extra.
 Run as `python -m benchmarks.floor RUNTIMES COMMAND...`; prints `PORT` once all runtimes wait.
 """
 
@@ -28,6 +29,10 @@ _NEXT = (
 )
 _ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n"
 _START_TIMEOUT_S = 30.0
+_STREAMED = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
 _ANSWER = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
 
 
@@ -61,7 +66,11 @@ class Exchange:
 
     def answer(self, request_id: str, body: bytes) -> None:
         """A runtime's answer: to the client that asked."""
-        self._clients.pop(request_id).write(_ANSWER.format(length=len(body)).encode() + body)
+        self.client(request_id).write(_ANSWER.format(length=len(body)).encode() + body)
+
+    def client(self, request_id: str) -> asyncio.Transport:
+        """Who waits for an answer."""
+        return self._clients.pop(request_id)
 
     def _hand_over(
         self, runtime: asyncio.Transport, client: asyncio.Transport, event: bytes
@@ -109,13 +118,32 @@ class ClientSide(_Server):
 class RuntimeSide(_Server):
     """`GET .../invocation/next` and `POST .../invocation/<id>/response`."""
 
+    _reader: asyncio.Transport | None = None
+
+    def on_chunk_header(self) -> None:
+        """The answer comes in parts."""
+        if self._reader is None:
+            self._reader = self._exchange.client(self._url.split(b"/")[-2].decode())
+            self._reader.write(_STREAMED)
+
+    def on_body(self, body: bytes) -> None:
+        """Collect the body, or pass it on."""
+        if self._reader is None:
+            super().on_body(body)
+        else:
+            self._reader.writelines((b"%x\r\n" % len(body), body, b"\r\n"))
+
     def on_message_complete(self) -> None:
         """Wait for an event, or deliver an answer."""
         if self._url.endswith(b"/next"):
             self._exchange.next(self._transport)
-        else:
+            return
+        if self._reader is None:
             self._exchange.answer(self._url.split(b"/")[-2].decode(), self._body)
-            self._transport.write(_ACCEPTED)
+        else:
+            self._reader.write(b"0\r\n\r\n")
+            self._reader = None
+        self._transport.write(_ACCEPTED)
 
 
 async def serve(runtimes: int, command: list[str]) -> None:

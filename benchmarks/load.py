@@ -26,6 +26,8 @@ class Load:
     port: int
     paths: list[str]
     payload: str = '{"key": "value"}'
+    # The Host header, if it is not the address.
+    named: str = ""
     # Further header lines, each with its line end; and what comes back when all is well.
     headers: str = ""
     status: int = 200
@@ -50,7 +52,7 @@ class LoadError(Exception):
 
 def _request(load: Load, path: str) -> bytes:
     return (
-        f"POST {path} HTTP/1.1\r\nHost: {load.host}:{load.port}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {load.named or f'{load.host}:{load.port}'}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(load.payload)}\r\n"
         f"{load.headers}\r\n"
         f"{load.payload}"

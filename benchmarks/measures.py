@@ -25,6 +25,7 @@ from benchmarks.events import events_waiting, flushes, make_backlog
 from benchmarks.load import Load, Outcome
 from benchmarks.report import EMULATOR, FLOOR, LAMBD, Row, percentile
 from benchmarks.starts import bare_starts
+from benchmarks.streams import stream
 from benchmarks.subjects import Platform, Subject
 
 # Environments of one function when their number is capped.
@@ -282,14 +283,7 @@ def events(plan: Plan) -> list[Row]:
                     rates.setdefault((_RUN, LAMBD), []).append(rate)
     if LAMBD in plan.chosen:
         rates[_DRAINED, LAMBD] = [_drain(plan, plan.requests * 25)]
-    return [
-        Row(
-            name=row,
-            unit="1/s",
-            values={name: statistics.median(f) for (r, name), f in rates.items() if r == row},
-        )
-        for row in dict.fromkeys(row for row, _ in rates)
-    ]
+    return _medians(rates, "1/s")
 
 
 _RUN = "events accepted and run to their end, 16 connections"
@@ -332,6 +326,89 @@ def _send_events(platform: Platform, requests: int, connections: int) -> Outcome
     return _run_load(load)
 
 
+def urls(plan: Plan) -> list[Row]:
+    """Requests of a public function URL: the event made of each, the answer made of the result."""
+    rates: dict[tuple[str, str], list[float]] = {}
+    with ExitStack() as stack:
+        bare = lambd = None
+        if FLOOR in plan.chosen:
+            bare = stack.enter_context(subjects.floor(plan.runtime, ENVIRONMENTS))
+        if LAMBD in plan.chosen:
+            lambd = plan.platform(stack, max_environments_per_function=str(ENVIRONMENTS))
+            _function(lambd, plan)
+            named = lambd.create_url("warm")
+        for _ in range(max(3, plan.rounds // 2)):
+            for connections in (1, 16):
+                name = f"function URL, {connections} connection{'s'[: connections - 1]}"
+                for subject, of in ((bare, FLOOR), (lambd, LAMBD)):
+                    if subject is None:
+                        continue
+                    load = Load(
+                        host=subject.host,
+                        port=subject.port,
+                        paths=["/a/path?with=a&query=too"] if of == LAMBD else [subject.path],
+                        named=named if of == LAMBD else "",
+                        connections=connections,
+                        requests=plan.requests,
+                        warm_up=max(16, plan.requests // 5),
+                    )
+                    outcome = _run_load(load)
+                    rate = plan.requests / (outcome.elapsed_ns / 1e9)
+                    rates.setdefault((name, of), []).append(rate)
+    return _medians(rates, "1/s")
+
+
+def streaming(plan: Plan) -> list[Row]:
+    """A streamed answer: until its first byte, and how fast a large one comes."""
+    first: dict[str, list[float]] = {}
+    speed: dict[tuple[str, str], list[float]] = {}
+    with ExitStack() as stack:
+        running: dict[str, Subject] = {}
+        if FLOOR in plan.chosen:
+            program = [str(subjects.BOOTSTRAP)]
+            running[FLOOR] = stack.enter_context(subjects.floor(plan.runtime, 1, program))
+        if LAMBD in plan.chosen:
+            config = stack.enter_context(tempfile.NamedTemporaryFile("w", suffix=".toml"))
+            # AWS's cap would be all that is measured.
+            config.write(f"[limits]\nstreamed_response_burst_bytes = {_STREAMED_BYTES}\n")
+            config.flush()
+            platform = plan.platform(stack, config=config.name)
+            platform.create_streaming("streams")
+            platform.path = "/2021-11-15/functions/streams/response-streaming-invocations"
+            running[LAMBD] = platform
+        for _ in range(plan.rounds):
+            for name, subject in running.items():
+                address = (subject.host, subject.port)
+                found = [
+                    stream(address, subject.path, 64, 64) for _ in range(plan.requests // 10 + 3)
+                ]
+                first.setdefault(name, []).extend(each.first_s * 1000 for each in found[3:])
+                whole = stream(address, subject.path, _STREAMED_BYTES, 64 * 1024)
+                rate = _STREAMED_BYTES / whole.whole_s / 1e6
+                speed.setdefault((_SPEED, name), []).append(rate)
+    values = {name: percentile(found, 50) for name, found in first.items()}
+    return [
+        Row(name="streamed answer, first byte, p50", unit="ms", values=values),
+        *_medians(speed, "MB/s"),
+    ]
+
+
+_STREAMED_BYTES = 64 * 1024 * 1024
+_SPEED = "streamed answer of 64 MiB in parts of 64 KiB"
+
+
+def _medians(found: Mapping[tuple[str, str], Sequence[float]], unit: str) -> list[Row]:
+    """A row for each name of (name, subject), in their order."""
+    return [
+        Row(
+            name=row,
+            unit=unit,
+            values={name: statistics.median(f) for (r, name), f in found.items() if r == row},
+        )
+        for row in dict.fromkeys(row for row, _ in found)
+    ]
+
+
 MEASURES: Mapping[str, Callable[[Plan], list[Row]]] = {
     "warm": warm,
     "throughput": throughput,
@@ -339,4 +416,6 @@ MEASURES: Mapping[str, Callable[[Plan], list[Row]]] = {
     "starts": starts,
     "memory": memory,
     "events": events,
+    "urls": urls,
+    "streaming": streaming,
 }

@@ -36,6 +36,8 @@ _STOP_TIMEOUT_S = 40.0
 _POLL_S = 0.02
 # Of a server whose measurement failed.
 _LOG_SHOWN_CHARACTERS = 4000
+# A runtime that streams.
+BOOTSTRAP = FUNCTION / "bootstrap"
 EMULATOR_PATH = "/2015-03-31/functions/function/invocations"
 
 
@@ -50,9 +52,10 @@ class Subject:
 
 
 @contextlib.contextmanager
-def floor(runtime: Runtime, runtimes: int) -> Iterator[Subject]:
-    """The bare loop with a number of language runtimes, all waiting."""
-    command = [sys.executable, "-m", "benchmarks.floor", str(runtimes), *runtime.command]
+def floor(runtime: Runtime, runtimes: int, program: Sequence[str] = ()) -> Iterator[Subject]:
+    """The bare loop with a number of language runtimes, or of another program, all waiting."""
+    program = program or runtime.command
+    command = [sys.executable, "-m", "benchmarks.floor", str(runtimes), *program]
     environment = runtime.environment | {"PYTHONPATH": f"{ROOT}:{runtime.libraries}"}
     with _process(command, environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -86,15 +89,48 @@ class Platform(Subject):
     def create(self, names: Sequence[str], identifier: str) -> None:
         """Create functions that differ in name and archive, and wait until they are active."""
         for name in names:
-            self.api.create_function(
-                FunctionName=name,
-                Runtime=identifier,  # type: ignore[arg-type]  # chosen by the caller
-                Handler=HANDLER,
-                Role="arn:aws:iam::000000000000:role/bench",
-                MemorySize=128,
-                Timeout=30,
-                Code={"ZipFile": _archive(name)},
-            )
+            self._create(name, identifier, HANDLER, _archive(name))
+        self._wait_until_active(names)
+
+    def create_streaming(self, name: str) -> None:
+        """Create a function that streams: the runtime `function/bootstrap`."""
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.write(BOOTSTRAP, "bootstrap")
+        self._create(name, "provided.al2023", "none", content.getvalue())
+        self._wait_until_active([name])
+
+    def create_url(self, name: str) -> str:
+        """Give a function a public URL; its host and port."""
+        self.api.add_permission(
+            FunctionName=name,
+            StatementId="everybody",
+            Action="lambda:InvokeFunctionUrl",
+            Principal="*",
+            FunctionUrlAuthType="NONE",
+        )
+        self.api.add_permission(
+            FunctionName=name,
+            StatementId="everybody-through-it",
+            Action="lambda:InvokeFunction",
+            Principal="*",
+            InvokedViaFunctionUrl=True,
+        )
+        answer = self.api.create_function_url_config(FunctionName=name, AuthType="NONE")
+        return answer["FunctionUrl"].partition("://")[2].rstrip("/")
+
+    def _create(self, name: str, identifier: str, handler: str, archive: bytes) -> None:
+        self.api.create_function(
+            FunctionName=name,
+            Runtime=identifier,  # type: ignore[arg-type]  # chosen by the caller
+            Handler=handler,
+            Role="arn:aws:iam::000000000000:role/bench",
+            MemorySize=128,
+            Timeout=30,
+            Code={"ZipFile": archive},
+        )
+
+    def _wait_until_active(self, names: Sequence[str]) -> None:
         waiter = self.api.get_waiter("function_active_v2")
         for name in names:
             waiter.wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
