@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from lambd.http.exchanges import Exchange
+from lambd.http.exchanges import SMALL_BODY_BYTES, Exchange
 from lambd.http.messages import Response
-from lambd.http.server import SMALL_BODY_BYTES, HttpServer
+from lambd.http.server import HttpServer
 
 
 class EchoApplication:

@@ -12,7 +12,8 @@ from lambd.environments.function_log import FunctionLog, LogSink
 from lambd.environments.preparation import PreparationFailedError, Prepared, Preparer
 from lambd.environments.relay import StreamLimits
 from lambd.http.busy_poll import BusyPoll
-from lambd.http.server import Application, HttpServer
+from lambd.http.exchanges import Application
+from lambd.http.server import HttpServer
 from lambd.model.arns import Scope
 from lambd.model.errors import SandboxError
 from lambd.model.functions import Deployment, FunctionVersion

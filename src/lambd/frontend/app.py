@@ -55,7 +55,7 @@ _INVOKE_OPERATIONS = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStre
 
 
 class FrontDoor:
-    """See the module header. Implements `lambd.http.server.Application`."""
+    """See the module header. Implements `lambd.http.exchanges.Application`."""
 
     def __init__(
         self,

@@ -16,6 +16,8 @@ from typing import Protocol
 from lambd.http.messages import RawHeaders, Request, Response
 
 Headers = Sequence[tuple[str, str]]
+# Bodies up to this size are handed over whatever the application's limit for them.
+SMALL_BODY_BYTES = 64 * 1024
 
 
 class Connection(Protocol):
@@ -216,3 +218,16 @@ class ResponseStream:
         connection, self._connection = self._connection, None
         self.on_writable = self.on_disconnect = None
         return connection
+
+
+class Application(Protocol):
+    """What a server calls: both are called on the event loop and must not block or raise."""
+
+    def body_limit(self, method: str, path: str) -> int:
+        """Largest body in bytes that this request may have.
+
+        Less than `SMALL_BODY_BYTES` means so much: the application looks at small ones itself.
+        """
+
+    def handle(self, exchange: Exchange) -> None:
+        """Answer a request now or later, once, through `exchange.respond` or `exchange.start`."""

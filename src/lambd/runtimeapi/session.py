@@ -154,7 +154,7 @@ class RuntimeSession:
             headers.append(("Lambda-Runtime-Client-Context", invocation.client_context))
         waiting.respond(Response(200, headers, invocation.payload))
 
-    # -- the runtime's side: lambd.http.server.Application
+    # -- the runtime's side: lambd.http.exchanges.Application
 
     def body_limit(self, method: str, path: str) -> int:
         """Responses may be as large as an invocation's result, everything else is small."""
