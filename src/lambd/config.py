@@ -75,6 +75,9 @@ class Settings:
     # How long the event loop stays awake after a message while there is a processor to spare,
     # microseconds; 0: it sleeps at once.
     busy_poll_us: int = 100
+    # Utilisation of provisioned concurrency is averaged over so long for scaling policies, which
+    # take three such periods to scale out and fifteen to scale in; AWS's are a minute.
+    autoscaling_period_s: float = 60.0
     # How long SIGTERM waits for running invocations.
     drain_timeout_s: float = 30.0
     # How the platform's own log is written to stderr, one of LOG_FORMATS; auto: console on a
@@ -327,6 +330,7 @@ _RULES: dict[str, Callable[[object], None]] = {
     "host_memory_mib": _between(128, math.inf),
     "max_environments_per_function": _between(1, math.inf),
     "busy_poll_us": _between(0, 10_000),
+    "autoscaling_period_s": _between(0.1, 3600),
     "drain_timeout_s": _between(0, math.inf),
     "log_format": _one_of(*LOG_FORMATS),
 }

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import structlog
 import uvloop
 
+from lambd.autoscaling.engine import Autoscaler
 from lambd.aws.clients import Endpoints, S3Source, ServiceClients
 from lambd.aws.publisher import AwsPublisher
 from lambd.config import Settings
@@ -31,6 +32,7 @@ from lambd.environments.relay import StreamLimits
 from lambd.environments.starter import Starter, StarterSettings
 from lambd.frontend.app import FrontDoor
 from lambd.frontend.auth import Authority
+from lambd.frontend.autoscaling_api import AutoscalingApi
 from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.function_url import FunctionUrls
 from lambd.frontend.lambda_api import LambdaApi
@@ -262,23 +264,33 @@ class _Platform:
             pipeline=self._pipeline,
         )
         database.subscribe(function_urls.note)
+        lambda_api = LambdaApi(
+            scope=scope,
+            limits=settings.limits,
+            database=database,
+            blobs=blobs,
+            s3=S3Source(services, max_bytes=settings.limits.unzipped_code_bytes),
+            pipeline=self._pipeline,
+            code_links=code_links,
+            runtimes=catalogue,
+            runtime_version_arn=self._runtime_version_arn,
+            provisioned_counts=self._pool.provisioned_counts,
+            port=settings.port,
+        )
+        self._autoscaler = Autoscaler(
+            database=database,
+            context=lambda_api.context,
+            provisioned_use=self._pool.provisioned_use,
+            period_s=settings.autoscaling_period_s,
+        )
         self._front_door = FrontDoor(
             authority=authority,
             function_urls=function_urls,
-            lambda_api=LambdaApi(
-                scope=scope,
-                limits=settings.limits,
-                database=database,
-                blobs=blobs,
-                s3=S3Source(services, max_bytes=settings.limits.unzipped_code_bytes),
-                pipeline=self._pipeline,
-                code_links=code_links,
-                runtimes=catalogue,
-                runtime_version_arn=self._runtime_version_arn,
-                provisioned_counts=self._pool.provisioned_counts,
-                port=settings.port,
-            ),
-            json_services=[LogsApi(self._logs, scope).service()],
+            lambda_api=lambda_api,
+            json_services=[
+                LogsApi(self._logs, scope).service(),
+                AutoscalingApi(database, lambda_api.context).service(),
+            ],
             code_links=code_links,
             limits=settings.limits,
             tasks=tasks,
@@ -295,6 +307,7 @@ class _Platform:
             self._pool.run_sweeper(),
             self._reconciler.run(),
             self._allocator.run(),
+            self._autoscaler.run(),
             self._server.run_sweeper(),
         ):
             self._loops.append(self._tasks.create_task(loop))

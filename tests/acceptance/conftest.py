@@ -25,6 +25,7 @@ import pytest
 from botocore.config import Config
 
 if TYPE_CHECKING:
+    from types_boto3_application_autoscaling import ApplicationAutoScalingClient
     from types_boto3_lambda import LambdaClient
     from types_boto3_lambda.literals import RuntimeType
     from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
@@ -107,6 +108,10 @@ class Server:
     def logs_client(self) -> CloudWatchLogsClient:
         """A boto3 CloudWatch Logs client without retries."""
         return boto3.client("logs", **self._client_arguments({}))
+
+    def autoscaling_client(self) -> ApplicationAutoScalingClient:
+        """A boto3 Application Auto Scaling client without retries."""
+        return boto3.client("application-autoscaling", **self._client_arguments({}))
 
     def cli_environment(self) -> dict[str, str]:
         """Environment variables for the AWS CLI."""

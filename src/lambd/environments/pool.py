@@ -33,6 +33,7 @@ from lambd.model.errors import (
     UnavailableError,
 )
 from lambd.model.functions import Deployment, FunctionVersion
+from lambd.model.provisioned import ProvisionedUse
 
 _log = structlog.get_logger(__name__)
 
@@ -285,6 +286,15 @@ class Pool:
         """How many environments a scope has, and how many of them are initialised."""
         groups = [g for key, g in self._groups.items() if key[:2] == (name, qualifier) and g.target]
         return sum(g.allocated for g in groups), sum(g.available for g in groups)
+
+    def provisioned_use(self, name: str, qualifier: str) -> ProvisionedUse:
+        """How a scope's provisioned environments are used now."""
+        groups = [g for key, g in self._groups.items() if key[:2] == (name, qualifier) and g.target]
+        return ProvisionedUse(
+            in_use=sum(g.in_use for g in groups),
+            ready=sum(g.available for g in groups),
+            wanted=sum(g.target for g in groups),
+        )
 
     def take_room(self, memory_mib: int) -> None:
         """Promise memory to a provisioned environment, evicting idle ones.

@@ -127,6 +127,11 @@ class ProvisionedGroup:
         return sum(each.phase not in _LOST for each in self._ready)
 
     @property
+    def in_use(self) -> int:
+        """Invocations that have a lease."""
+        return self._leases
+
+    @property
     def is_complete(self) -> bool:
         """Whether there are as many environments as there should be, all initialised."""
         return len(self._ready) == len(self._environments) == self.target

@@ -40,6 +40,11 @@ SYMLINK_TARGET_BYTES = 4095
 # One function log line, bytes: CloudWatch Logs' event limit; longer lines are split.
 LOG_LINE_BYTES = 256 * 1024
 
+# Application Auto Scaling: scheduled actions of a target (AWS's quota); days (AWS's six weeks) and,
+# for each target, number of activities that are kept.
+SCHEDULED_ACTIONS_PER_TARGET = 200
+SCALING_ACTIVITY_DAYS, SCALING_ACTIVITIES_PER_TARGET = 42, 500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

@@ -38,6 +38,16 @@ class ProvisionedConcurrency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisionedUse:
+    """How a scope's provisioned environments are used at a moment."""
+
+    # Invocations that run on them; environments that are initialised; those there should be.
+    in_use: int
+    ready: int
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """How many environments of one version are to be kept for a scope."""
 

@@ -55,7 +55,12 @@ class ReservationsChanged:
     total: int
 
 
-Change = FunctionChanged | LayerChanged | ReservationsChanged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingChanged:
+    """A scalable target, a policy or a scheduled action came, went or changed."""
+
+
+Change = FunctionChanged | LayerChanged | ReservationsChanged | ScalingChanged
 Subscriber = Callable[[Change], None]
 
 

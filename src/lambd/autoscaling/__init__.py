@@ -1,0 +1,1 @@
+"""Application Auto Scaling at work: measures utilisation, follows alarms, runs scheduled actions."""

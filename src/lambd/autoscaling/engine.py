@@ -1,0 +1,138 @@
+"""The loop behind Application Auto Scaling: policies, schedules, and the ends of activities.
+
+What is to be done is in the rows, and so survives a restart; only the measurements begin anew.
+Every change it makes is one transaction of `control`, with the activity that tells of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from lambd.autoscaling.tracker import Tracker
+from lambd.control.autoscaling import follow_alarm
+from lambd.control.capacity import settle_activities
+from lambd.control.context import ControlContext
+from lambd.control.scheduled_actions import run_due, skip_missed
+from lambd.model.autoscaling import ScalingPolicy, parse_resource_id
+from lambd.model.provisioned import ProvisionedUse
+from lambd.store.autoscaling import all_policies
+from lambd.store.database import Change, Connection, Database, ScalingChanged
+from lambd.store.scaling_activities import pending_activities
+from lambd.store.scheduled_actions import next_due
+
+_log = structlog.get_logger(__name__)
+
+# Samples in a period; but at most one in so long, seconds, and at least one.
+_SAMPLES = 60
+_TICK_MIN_S, _TICK_MAX_S = 0.02, 1.0
+# The clock is looked at at least so often when an action is due later: it may be set, seconds.
+_CLOCK_S = 30.0
+# After a fault of ours, seconds.
+_RETRY_S = 1.0
+
+
+class Autoscaler:
+    """See the module header; `run` under the root task group."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        context: Callable[[], ControlContext],
+        provisioned_use: Callable[[str, str], ProvisionedUse],
+        period_s: float,
+    ) -> None:
+        """Args:
+        database: where the rows are.
+        context: the surroundings of what is done now; its time is the schedules' clock.
+        provisioned_use: function and qualifier -> how its provisioned environments are used.
+        period_s: of one measurement.
+        """
+        self._database = database
+        self._context = context
+        self._provisioned_use = provisioned_use
+        self._period_s = period_s
+        self._tick_s = min(max(period_s / _SAMPLES, _TICK_MIN_S), _TICK_MAX_S)
+        self._changed = asyncio.Event()
+        self._policies: list[ScalingPolicy] = []
+        self._trackers: dict[int, Tracker] = {}
+        self._next_due: datetime | None = None
+        self._is_waiting = False
+        database.subscribe(self._note)
+
+    def _note(self, change: Change) -> None:
+        if isinstance(change, ScalingChanged):
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Scale until cancelled; what came due before is left out."""
+        is_started = False
+        while True:
+            try:
+                if not is_started:
+                    await self._database.run(skip_missed, self._context())
+                    self._changed.set()
+                    is_started = True
+                await self._step()
+            except Exception:  # noqa: BLE001 - a task root: a full disk must not stop the platform
+                _log.exception("autoscaling_failed", retry_after_s=_RETRY_S)
+                self._changed.set()
+                await asyncio.sleep(_RETRY_S)
+            else:
+                await self._wait()
+
+    async def _step(self) -> None:
+        """Do what there is to do now."""
+        if self._changed.is_set():
+            self._changed.clear()
+            await self._read()
+        if self._next_due is not None and self._next_due <= self._context().now:
+            await self._database.run(run_due, self._context())
+        if self._is_waiting:
+            waiting = await self._database.run(settle_activities, self._context())
+            self._is_waiting = bool(waiting)
+        for policy in self._policies:
+            await self._measure(policy)
+
+    async def _read(self) -> None:
+        self._policies, self._next_due, self._is_waiting = await self._database.read(_read_plan)
+        known = {policy.id for policy in self._policies}
+        for policy_id in self._trackers.keys() - known:
+            del self._trackers[policy_id]
+
+    async def _measure(self, policy: ScalingPolicy) -> None:
+        tracker = self._trackers.setdefault(policy.id, Tracker(self._period_s))
+        reference = parse_resource_id(policy.resource_id)
+        use = self._provisioned_use(reference.name, reference.qualifier or "")
+        now = asyncio.get_running_loop().time()
+        state = tracker.sample(use, policy.tracking.target_value, now)
+        if state is not None:
+            alarm, utilisation = state
+            await self._database.run(follow_alarm, self._context(), policy.id, alarm, utilisation)
+            self._is_waiting = True
+
+    async def _wait(self) -> None:
+        """Until something changes, is due, or is to be measured."""
+        timeout_s: float | None = None
+        if self._policies or self._is_waiting:
+            timeout_s = self._tick_s
+        elif self._next_due is not None:
+            timeout_s = _CLOCK_S
+        if self._next_due is not None and timeout_s is not None:
+            due_in_s = (self._next_due - self._context().now).total_seconds()
+            timeout_s = max(0.0, min(timeout_s, due_in_s))
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+
+def _read_plan(connection: Connection) -> tuple[list[ScalingPolicy], datetime | None, bool]:
+    """The policies, when an action is due next, and whether an activity waits for its end."""
+    is_waiting = bool(pending_activities(connection))
+    return all_policies(connection), next_due(connection), is_waiting
