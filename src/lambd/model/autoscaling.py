@@ -131,13 +131,15 @@ class ScheduledAction:
         """
         schedule = parse_schedule(self.schedule)
         zone = parse_zone(self.timezone or "UTC")
-        anchor = self.start_at or self.anchor_at
-        due = next_time(schedule, after=after, anchor=anchor, zone=zone)
-        if self.start_at is not None and self.start_at > after:
-            if not isinstance(schedule, At):
-                due = self.start_at
-            elif due is not None and due < self.start_at:
-                due = None
+        start = self.start_at
+        due: datetime | None
+        if start is not None and start > after and not isinstance(schedule, At):
+            due = start
+        else:
+            anchor = start or self.anchor_at
+            due = next_time(schedule, after=after, anchor=anchor, zone=zone)
+            if due is not None and start is not None and due < start:
+                return None
         if due is not None and self.end_at is not None and due > self.end_at:
             return None
         return due

@@ -57,6 +57,12 @@ def test_a_rate_counts_from_the_last_change() -> None:
     assert started.next_after(start) == start + HOUR
 
 
+def test_a_start_may_be_as_far_away_as_times_go() -> None:
+    """What comes after it has no place in the calendar."""
+    start = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+    assert replace(ACTION, start_at=start).next_after(NOW) == start
+
+
 def test_cron_is_also_due_at_its_start() -> None:
     """Then by its fields."""
     start = NOW + timedelta(seconds=5)
