@@ -25,7 +25,8 @@ _STREAM_CACHE_ENTRIES = 10_000
 
 _COLUMNS = [column.name for column in events.c if column.name != "id"]
 # Rows of one statement. It runs to its end without the interpreter's lock, where rows one by one
-# would take it from the event loop thousands of times a second.
+# would take it from the event loop thousands of times a second; making ready more at a time would
+# keep the event loop waiting for longer.
 _ROWS_AT_ONCE = 100
 
 
@@ -37,8 +38,12 @@ def _insert_statement(rows: int) -> str:
     )
 
 
-_INSERT_MANY = _insert_statement(_ROWS_AT_ONCE)
-_INSERT_ONE = _insert_statement(1)
+# By number of rows, largest first.
+_INSERTS = {rows: _insert_statement(rows) for rows in (_ROWS_AT_ONCE, 10, 1)}
+
+
+# As _COLUMNS.
+_Row = tuple[int, int, int, int, str, int]
 
 
 class Batch(NamedTuple):
@@ -81,7 +86,7 @@ class LogWriter:
         self._stored_bytes += added
 
     def _insert(self, connection: sqlalchemy.Connection, batches: Iterable[Batch], now: int) -> int:
-        rows: list[tuple[int, int, int, int, str, int]] = []
+        rows: list[_Row] = []
         # Stream -> its first and last time, and how much it grew.
         touched: dict[int, list[int]] = {}
         for group, name, records in batches:
@@ -97,7 +102,10 @@ class LogWriter:
                 elif time > facts[1]:
                     facts[1] = time
                 facts[2] += size
-        if not rows:
+                if len(rows) == _ROWS_AT_ONCE:
+                    _insert_rows(connection, rows)
+                    rows = []
+        if not touched:
             return 0
         _insert_rows(connection, rows)
         connection.execute(
@@ -168,15 +176,13 @@ class LogWriter:
             self._streams.clear()
 
 
-def _insert_rows(
-    connection: sqlalchemy.Connection, rows: list[tuple[int, int, int, int, str, int]]
-) -> None:
-    whole = len(rows) // _ROWS_AT_ONCE * _ROWS_AT_ONCE
-    for start in range(0, whole, _ROWS_AT_ONCE):
-        values = tuple(chain.from_iterable(rows[start : start + _ROWS_AT_ONCE]))
-        connection.exec_driver_sql(_INSERT_MANY, values)
-    if whole < len(rows):
-        connection.exec_driver_sql(_INSERT_ONE, rows[whole:])
+def _insert_rows(connection: sqlalchemy.Connection, rows: Sequence[_Row]) -> None:
+    start = 0
+    for number, statement in _INSERTS.items():
+        while start + number <= len(rows):
+            values = tuple(chain.from_iterable(rows[start : start + number]))
+            connection.exec_driver_sql(statement, values)
+            start += number
 
 
 def _size(message: str) -> int:
