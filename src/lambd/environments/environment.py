@@ -36,20 +36,20 @@ import structlog
 from lambd.environments.failures import Failure, exited, start_failed, timed_out
 from lambd.environments.function_log import FunctionLog
 from lambd.environments.relay import ResponseRelay, StreamLimits
+from lambd.environments.running import ResultCallback, Running
 from lambd.http.exchanges import StreamedExchange
 from lambd.http.server import HttpServer
 from lambd.model.errors import (
     RUNTIME_INVALID_ENTRYPOINT,
-    SANDBOX_TIMED_OUT,
     PlatformError,
     SandboxError,
 )
 from lambd.model.functions import FunctionVersion
-from lambd.model.invocations import Invocation, InvocationResult, StreamHead
+from lambd.model.invocations import Invocation, StreamHead
 from lambd.model.limits import INIT_TIMEOUT_S, PROVISIONED_INIT_TIMEOUT_S
 from lambd.runtimeapi.session import PartCallback, RuntimeOutcome, RuntimeSession
 from lambd.sandbox.driver import Sandbox
-from lambd.telemetry.lines import Outcome, Report
+from lambd.telemetry.lines import Report
 
 _log = structlog.get_logger(__name__)
 
@@ -88,7 +88,6 @@ class Launch:
     programs: tuple[str, ...] = ()
 
 
-ResultCallback = Callable[[InvocationResult], None]
 AcquiredCallback = Callable[["ExecutionEnvironment | PlatformError"], None]
 
 
@@ -109,27 +108,6 @@ class EnvironmentStarter(Protocol):
         self, version: FunctionVersion, owner: EnvironmentOwner, *, provisioned: bool = False
     ) -> ExecutionEnvironment:
         """Start a sandbox for a version and return its environment, not yet initialised."""
-
-
-class _Running:
-    """The invocation under way. What most never get stays with the class: one is made for each."""
-
-    failure: Failure | None = None
-    outcome: RuntimeOutcome | None = None
-    # A streamed answer: on its way to the caller's sink, or collected for one who wants it whole.
-    relay: ResponseRelay | None = None
-    parts: list[bytes] | None = None
-    # What it comes to if nobody tells a better reason for which it broke off.
-    truncated: RuntimeOutcome | None = None
-
-    def __init__(
-        self, invocation: Invocation, started: float, done: ResultCallback, init_ms: float | None
-    ) -> None:
-        self.invocation = invocation
-        self.started = started
-        # Called once with the result; None afterwards.
-        self.done: ResultCallback | None = done
-        self.init_ms = init_ms
 
 
 class ExecutionEnvironment:
@@ -167,7 +145,7 @@ class ExecutionEnvironment:
         self._owner = owner
         self._phase = Phase.STARTING
         self._loop = asyncio.get_running_loop()
-        self._running: _Running | None = None
+        self._running: Running | None = None
         self._init_done: asyncio.Future[Failure | None] = self._loop.create_future()
         self._init_failure: Failure | None = None
         # Duration of the init phase, until the first invocation has reported it.
@@ -244,7 +222,7 @@ class ExecutionEnvironment:
         """
         if self.is_frozen:
             self._thaw()
-        running = _Running(invocation, time.monotonic(), done, self._unreported_init_ms)
+        running = Running(invocation, time.monotonic(), done, self._unreported_init_ms)
         self._unreported_init_ms = None
         self._running = running
         if self._timer is None:
@@ -343,7 +321,7 @@ class ExecutionEnvironment:
 
     # -- the invocation under way
 
-    def _deliver(self, running: _Running) -> None:
+    def _deliver(self, running: Running) -> None:
         remaining_s = running.started + self.config.timeout_s - time.monotonic()
         self._phase = Phase.BUSY
         self.session.deliver(running.invocation, int((time.time() + remaining_s) * 1000))
@@ -355,26 +333,15 @@ class ExecutionEnvironment:
             outcome, running.truncated = running.truncated, None
             self.runtime_responded(outcome)
 
-    def _answer(self, running: _Running) -> None:
+    def _answer(self, running: Running) -> None:
         """Give the caller its result, unless it has it."""
         done, running.done = running.done, None
         if done is None:
             return
         tail = self._log.tail() if running.invocation.wants_log_tail else None
-        ended = running.failure or running.outcome or RuntimeOutcome(payload=b"")
-        relay = running.relay
-        if relay is not None:
-            relay.close()
-        done(
-            InvocationResult(
-                payload=ended.payload,
-                executed_version=self.version.version,
-                function_error=None if ended.error_type is None else "Unhandled",
-                log_tail=tail,
-                platform_error=ended.error_type if ended.is_platform_error else None,
-                is_streamed=relay is not None,
-            )
-        )
+        if running.relay is not None:
+            running.relay.close()
+        done(running.result(self.version.version, tail))
 
     def _finish(self) -> None:
         """Report the invocation under way and answer its caller."""
@@ -388,7 +355,7 @@ class ExecutionEnvironment:
                 duration_ms=duration_ms,
                 memory_size_mib=self.config.memory_mib,
                 max_memory_used_mib=math.ceil(self._sandbox.memory_peak_bytes() / _MIB),
-                outcome=_report_outcome(running),
+                outcome=running.report_outcome(),
                 error_type=running.failure.error_type if running.failure is not None else None,
                 init_duration_ms=running.init_ms,
             )
@@ -564,12 +531,3 @@ class ExecutionEnvironment:
 
 def _drop(data: bytes) -> None:
     """Takes the parts of an answer that nobody waits for."""
-
-
-def _report_outcome(running: _Running) -> Outcome:
-    if running.failure is not None:
-        is_timeout = running.failure.error_type == SANDBOX_TIMED_OUT
-        return Outcome.TIMEOUT if is_timeout else Outcome.ERROR
-    if running.outcome is not None and running.outcome.error_type is not None:
-        return Outcome.FAILURE
-    return Outcome.SUCCESS
