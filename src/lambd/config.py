@@ -60,6 +60,9 @@ class Settings:
     # Credentials that functions get.
     function_access_key_id: str = "lambd"
     function_secret_access_key: str = "lambd"  # noqa: S105 - a placeholder, not a secret
+    # Keys of the account that requests may be signed with, beside the one that functions get, each
+    # `ID:SECRET`. Function URLs with AuthType AWS_IAM ask for one; the API does not yet.
+    access_keys: tuple[str, ...] = ()
     # Idle environments: frozen after, removed after.
     freeze_after_s: float = 0.5
     idle_timeout_s: float = 600.0
@@ -224,8 +227,8 @@ def _coerce(kind: object, setting: Setting) -> object:
         return setting.base / Path(value).expanduser()
     if str in options and isinstance(value, str):
         return value
-    if kind == tuple[float, ...]:
-        return _numbers(value)
+    if kind in _LISTS:
+        return _LISTS[kind](value)
     if (int in options or float in options) and not isinstance(value, bool):
         number = int if int in options else float
         if isinstance(value, str):
@@ -248,6 +251,20 @@ def _numbers(value: object) -> tuple[float, ...]:
     if not numbers or not all(0 <= number < math.inf for number in numbers):
         raise ValueError(problem)
     return numbers
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """A TOML list, or text with commas."""
+    items = [item for item in value.split(",") if item] if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        raise ValueError(f"must be a list of texts, not {value!r}")
+    return tuple(items)
+
+
+_LISTS: Mapping[object, Callable[[object], object]] = {
+    tuple[float, ...]: _numbers,
+    tuple[str, ...]: _texts,
+}
 
 
 def _number(kind: type[int] | type[float], text: str) -> int | float:
@@ -280,6 +297,13 @@ def _matching(pattern: str, meaning: str) -> Callable[[object], None]:
             raise ValueError(f"must be {meaning}, not {value!r}")
 
     return check
+
+
+def _check_access_keys(value: object) -> None:
+    for key in value if isinstance(value, tuple) else ():
+        if re.fullmatch(r"\w{1,128}:\S+", key) is None:
+            # Not with the key in it: messages end in logs.
+            raise ValueError("must be ID:SECRET each, the ID of letters, digits and underscores")
 
 
 def _check_loopback(value: object) -> None:
@@ -325,6 +349,7 @@ _RULES: dict[str, Callable[[object], None]] = {
     },
     "max_events_per_function": _between(1, math.inf),
     "function_endpoint_url": _matching(r"(https?://\S+)?", "an http:// or https:// URL, or empty"),
+    "access_keys": _check_access_keys,
     "freeze_after_s": _between(0, math.inf),
     "idle_timeout_s": _between(0, math.inf),
     "host_memory_mib": _between(128, math.inf),

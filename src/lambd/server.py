@@ -37,6 +37,7 @@ from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.function_url import FunctionUrls
 from lambd.frontend.lambda_api import LambdaApi
 from lambd.frontend.logs_api import LogsApi
+from lambd.frontend.url_access import UrlAccess
 from lambd.http.busy_poll import BusyPoll
 from lambd.http.server import HttpServer
 from lambd.invoke.admission import Admission
@@ -69,6 +70,7 @@ from lambd.store.function_urls import get_url_by_id
 from lambd.store.log_events import LogStore
 from lambd.store.provisioned import claimed_concurrency
 from lambd.store.unpacked_sizes import fill_unpacked_sizes
+from lambd.wire.sigv4 import Key
 
 _log = structlog.get_logger(__name__)
 
@@ -259,8 +261,12 @@ class _Platform:
         authority = Authority(scope, function_settings)
         function_urls = FunctionUrls(
             read=read_url,
-            authority=authority,
-            settings=function_settings,
+            access=UrlAccess(
+                authority=authority,
+                settings=function_settings,
+                scope=scope,
+                keys=_access_keys(settings),
+            ),
             pipeline=self._pipeline,
         )
         database.subscribe(function_urls.note)
@@ -364,6 +370,15 @@ def _bind(settings: Settings) -> socket.socket:
         ) from error
     sock.setblocking(False)
     return sock
+
+
+def _access_keys(settings: Settings) -> dict[str, Key]:
+    """The account's keys: those that are configured, and the one that functions have."""
+    keys = {settings.function_access_key_id: Key(secret=settings.function_secret_access_key)}
+    for text in settings.access_keys:
+        identifier, _, secret = text.partition(":")
+        keys[identifier] = Key(secret=secret)
+    return keys
 
 
 def _endpoints(settings: Settings) -> Endpoints:

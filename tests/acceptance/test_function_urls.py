@@ -97,10 +97,6 @@ def test_url_configs(aws: LambdaClient, create: CreateFunction, server: Server) 
 @pytest.mark.parametrize(
     ("members", "code"),
     [
-        pytest.param({"AuthType": "AWS_IAM"}, "InvalidParameterValueException", id="IAM"),
-        pytest.param(
-            {"InvokeMode": "RESPONSE_STREAM"}, "InvalidParameterValueException", id="stream"
-        ),
         pytest.param({"Qualifier": "1"}, "ValidationException", id="version"),
         pytest.param({"Qualifier": "$LATEST"}, "ValidationException", id="latest"),
         pytest.param({"Qualifier": "none"}, "ResourceNotFoundException", id="no alias"),
@@ -111,7 +107,7 @@ def test_url_configs(aws: LambdaClient, create: CreateFunction, server: Server) 
 def test_url_configs_that_are_refused(
     aws: LambdaClient, create: CreateFunction, members: dict[str, Any], code: str
 ) -> None:
-    """With the code that AWS gives, or clearly where nothing serves it."""
+    """With the code that AWS gives."""
     request: dict[str, Any] = {"FunctionName": create(ECHO), "AuthType": "NONE", **members}
     with pytest.raises(ClientError) as caught:
         aws.create_function_url_config(**request)
@@ -177,6 +173,30 @@ def test_a_result_is_a_response(aws: LambdaClient, create: CreateFunction, serve
         {"statusCode": 200, "body": "*", "isBase64Encoded": True},
     ):
         assert answer(bad)[::2] == (502, b"Internal Server Error")
+
+
+def test_head_has_no_body(aws: LambdaClient, create: CreateFunction, server: Server) -> None:
+    """The function runs and its headers are there, as is the length of what is left out."""
+    url = open_to_all(
+        aws, create("def handler(e, c):\n    return {'statusCode': 200, 'body': 'abc'}\n")
+    )
+    status, headers, content = send(server, url, "HEAD")
+    assert (status, headers["content-length"], content) == (200, "3", b"")
+
+
+def test_upgrades_are_refused(aws: LambdaClient, create: CreateFunction, server: Server) -> None:
+    """There are no WebSockets behind function URLs; the answer says so, and nothing runs."""
+    url = open_to_all(aws, create(ECHO))
+    status, headers, content = send(
+        server,
+        url,
+        Connection="Upgrade",
+        Upgrade="websocket",
+        Sec_WebSocket_Version="13",
+        Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZQ==",
+    )
+    assert (status, headers["connection"]) == (400, "close")
+    assert content == b"WebSocket and other upgrades are not supported"
 
 
 def test_who_may_call(aws: LambdaClient, create: CreateFunction, server: Server) -> None:

@@ -29,7 +29,7 @@ class Moto:
             endpoint_url=self.url,
             region_name=REGION,
             aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - it takes any
+            aws_secret_access_key="test",
         )
 
     def queue(self, name: str) -> tuple[str, str]:

@@ -86,6 +86,17 @@ async def test_answers_a_request_with_its_body(address: tuple[str, int]) -> None
     assert got.endswith(b"\r\n\r\nPOST /a%2Fb x=1&y hi")
 
 
+async def test_answers_head_without_a_body(address: tuple[str, int]) -> None:
+    """With the length that the body would have, and the next answer right behind."""
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(b"HEAD /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b"Content-Length: 9\r\n" in head
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert await reader.readexactly(8) == b"GET /b  "
+    writer.close()
+
+
 async def test_joins_a_chunked_body(address: tuple[str, int]) -> None:
     """Chunked transfer encoding is undone."""
     got = await talk(

@@ -81,7 +81,7 @@ async def client(store: LogStore) -> AsyncIterator[CloudWatchLogsClient]:
             endpoint_url=f"http://127.0.0.1:{sock.getsockname()[1]}",
             region_name="us-east-1",
             aws_access_key_id="x",
-            aws_secret_access_key="x",  # noqa: S106 - a placeholder
+            aws_secret_access_key="x",
             config=botocore.config.Config(retries={"total_max_attempts": 1}),
         )
         yield made

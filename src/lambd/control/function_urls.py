@@ -1,7 +1,6 @@
 """Function URLs. Source: api.md sections 3.4 and 10.
 
-A function and each of its aliases can have one. What nothing serves yet is refused: streamed
-responses, and callers that have to prove who they are.
+A function and each of its aliases can have one.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass, replace
 from lambd.control.context import ControlContext
 from lambd.control.versions import page_size
 from lambd.model.arns import LATEST, FunctionReference
-from lambd.model.errors import ConflictError, InvalidParameterError, NotFoundError
+from lambd.model.errors import ConflictError, NotFoundError
 from lambd.model.settings import Cors, FunctionUrl, InvokeMode, UrlAuthType
 from lambd.store import function_urls as rows
 from lambd.store.aliases import find_version
@@ -43,7 +42,6 @@ def create_function_url(
     Raises:
         NotFoundError: there is no such function or alias.
         ConflictError: it has a URL.
-        InvalidParameterError: it asks for what is not built.
     """
     name, qualifier = changes.function.name, changes.function.qualifier
     scope = qualifier or LATEST
@@ -55,7 +53,6 @@ def create_function_url(
             f"{context.scope.function_arn(name, qualifier)}]. Error message:  FunctionUrlConfig "
             "exists for this Lambda function"
         )
-    _refuse_unsupported(changes)
     url = FunctionUrl(
         id="".join(secrets.choice(_ID_CHARACTERS) for _ in range(_ID_LENGTH)),
         function_name=name,
@@ -111,10 +108,8 @@ def update_function_url(
 
     Raises:
         NotFoundError: there is no such function, alias or URL.
-        InvalidParameterError: it asks for what is not built.
     """
     url = get_function_url(connection, context, changes.function)
-    _refuse_unsupported(changes)
     changed = replace(
         url,
         auth_type=changes.auth_type or url.auth_type,
@@ -137,10 +132,3 @@ def delete_function_url(
     del context
     if not rows.delete_url(connection, reference.name, reference.qualifier or LATEST):
         raise NotFoundError(_NO_RESOURCE)
-
-
-def _refuse_unsupported(changes: FunctionUrlChanges) -> None:
-    if changes.auth_type is UrlAuthType.AWS_IAM:
-        raise InvalidParameterError("AuthType AWS_IAM is not supported by lambd yet")
-    if changes.invoke_mode is InvokeMode.RESPONSE_STREAM:
-        raise InvalidParameterError("InvokeMode RESPONSE_STREAM is not supported by lambd yet")

@@ -110,16 +110,12 @@ REFUSED: Mapping[str, Mapping[str, Refusal]] = {
 }
 
 _DESTINATIONS = "topics of Kafka"
-_STREAMS = "RESPONSE_STREAM"
-_SIGNED = "AWS_IAM"
 _RESOURCES = "ARNs of runtimes"
 # Operation -> member that is acted on -> which of its values are refused, where they are looked at.
 LIMITED: Mapping[str, Mapping[str, str]] = {
-    "CreateFunctionUrlConfig": {"AuthType": _SIGNED, "InvokeMode": _STREAMS},
     "DeleteResourcePolicy": {"ResourceArn": _RESOURCES},
     "GetResourcePolicy": {"ResourceArn": _RESOURCES},
     "PutFunctionEventInvokeConfig": {"DestinationConfig": _DESTINATIONS},
     "PutResourcePolicy": {"ResourceArn": _RESOURCES},
     "UpdateFunctionEventInvokeConfig": {"DestinationConfig": _DESTINATIONS},
-    "UpdateFunctionUrlConfig": {"AuthType": _SIGNED, "InvokeMode": _STREAMS},
 }

@@ -88,7 +88,7 @@ class FrontDoor:
         """Route one request."""
         request = exchange.request
         if FunctionUrls.is_for(request):
-            self._tasks.create_task(self._serve_page(exchange, self._function_url))
+            self._tasks.create_task(self._serve_url(exchange))
             return
         if request.path.startswith(_OWN_PAGES):
             self._tasks.create_task(self._serve_page(exchange, self._own_page))
@@ -231,10 +231,12 @@ class FrontDoor:
             response = Response(500)
         exchange.respond(response)
 
-    async def _function_url(self, exchange: Exchange) -> Response:
-        return await self._function_urls.serve(
-            exchange.request, body_exceeded=exchange.body_exceeded
-        )
+    async def _serve_url(self, exchange: Exchange) -> None:
+        try:
+            await self._function_urls.serve(exchange)
+        except Exception:  # noqa: BLE001 - a task root
+            _log.exception("function_url_crashed", path=exchange.request.path)
+            exchange.respond(Response(500))
 
     async def _own_page(self, exchange: Exchange) -> Response:
         request = exchange.request

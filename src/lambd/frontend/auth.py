@@ -58,7 +58,7 @@ class Authority:
     def __init__(self, scope: Scope, settings: SettingsCache) -> None:
         self._scope = scope
         self._settings = settings
-        self._root = Principal(
+        self.root = Principal(
             kind=PrincipalKind.ROOT,
             name=f"arn:{scope.partition}:iam::{scope.account_id}:root",
             account_id=scope.account_id,
@@ -67,7 +67,7 @@ class Authority:
     def authenticate(self, request: Request) -> Principal:
         """Who sent a request: the account's root, whatever it is signed with."""
         del request
-        return self._root
+        return self.root
 
     def authorise(
         self, principal: Principal, operation: str, params: Mapping[str, Any], request: Request
@@ -149,7 +149,7 @@ def context_of(principal: Principal, request: Request) -> dict[str, tuple[str, .
     context: dict[str, tuple[str, ...]] = {
         "aws:currenttime": (f"{now:%Y-%m-%dT%H:%M:%SZ}",),
         "aws:epochtime": (str(int(time.time())),),
-        "aws:securetransport": ("false",),
+        "aws:securetransport": ("true" if request.is_secure else "false",),
         # The server listens on loopback only.
         "aws:sourceip": ("127.0.0.1",),
         "aws:useragent": (request.headers.get("user-agent", ""),),

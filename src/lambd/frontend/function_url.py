@@ -1,34 +1,35 @@
 """Answers requests to function URLs: `http://<id>.lambda-url.<region>.localhost:<port>/`.
 
-Told apart from the API by the Host header. The URL decides nothing but its CORS headers: whether
-anyone may call it is the function's resource policy's business, which must allow `*` both
-`lambda:InvokeFunctionUrl` and `lambda:InvokeFunction` (api.md section 9.1). Answers to what goes
-wrong: invoke.md section 11.
+Told apart from the API by the Host header. The URL decides nothing but its CORS headers, who may
+call it (`url_access.py`) and whether the answer is streamed (`url_streaming.py`).
 """
 
 from __future__ import annotations
 
 import json
 import re
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
-from lambd.frontend.auth import Authority, context_of
+from lambd.frontend.url_access import FORBIDDEN, SIGNATURE_ERRORS, UrlAccess
 from lambd.frontend.url_events import (
     BadFunctionResponseError,
     UrlCall,
     decode_result,
     encode_event,
+    headers_with_cors,
     preflight,
     with_cors,
 )
+from lambd.frontend.url_streaming import Headers, UrlStreamSink
+from lambd.http.exchanges import Exchange
 from lambd.http.messages import Request, Response
+from lambd.invoke.ids import new_request_id
 from lambd.invoke.pipeline import InvokePipeline
-from lambd.invoke.settings import SettingsCache
-from lambd.model.arns import LATEST, FunctionReference
+from lambd.model.arns import LATEST
 from lambd.model.errors import (
     AccessDeniedError,
     NotFoundError,
@@ -36,19 +37,14 @@ from lambd.model.errors import (
     RequestTooLargeError,
     ThrottledError,
 )
-from lambd.model.invocations import InvocationRequest, InvocationType
-from lambd.model.policies import Principal, PrincipalKind
-from lambd.model.settings import FunctionUrl
+from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
+from lambd.model.settings import FunctionUrl, InvokeMode
 from lambd.store.database import FunctionChanged
+from lambd.wire.errors import encode_error
 
 _log = structlog.get_logger(__name__)
 
 _HOST = re.compile(r"([a-z0-9]{32})\.lambda-url\.[a-z0-9-]+\..+")
-_ANYONE = Principal(kind=PrincipalKind.ANONYMOUS, name="anonymous")
-_FORBIDDEN = (
-    "Forbidden. For troubleshooting Function URL authorization issues, see: "
-    "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
-)
 # Reads a URL by its id from the store.
 UrlReader = Callable[[str], Awaitable[FunctionUrl | None]]
 
@@ -60,13 +56,11 @@ class FunctionUrls:
         self,
         *,
         read: UrlReader,
-        authority: Authority,
-        settings: SettingsCache,
+        access: UrlAccess,
         pipeline: InvokePipeline,
     ) -> None:
         self._read = read
-        self._authority = authority
-        self._settings = settings
+        self._access = access
         self._pipeline = pipeline
         # By function name, then by id; dropped when the function changes.
         self._ids: dict[str, FunctionUrl] = {}
@@ -84,72 +78,49 @@ class FunctionUrls:
             for url in [url for url in self._ids.values() if url.function_name == change.name]:
                 del self._ids[url.id]
 
-    async def serve(self, request: Request, *, body_exceeded: bool) -> Response:
-        """Answer a request."""
-        request_id = str(uuid.uuid4())
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer a request; never raises but for a fault of ours."""
+        request_id = new_request_id()
         try:
-            response = await self._answer(request, request_id, body_exceeded=body_exceeded)
-        except AccessDeniedError as error:
-            response = _denied(error.message)
-        except NotFoundError:
-            # The alias is gone.
-            response = _denied(_FORBIDDEN)
-        except ThrottledError as error:
-            body = {"Reason": error.reason, "Type": "User", "message": error.message}
-            response = _json(429, body, "TooManyRequestsException")
-        except RequestTooLargeError as error:
-            response = _json(413, {"message": error.message}, "RequestTooLargeException")
-        except (BadFunctionResponseError, PlatformError) as error:
-            _log.warning("function_url_failed", request_id=request_id, error=str(error))
-            response = _bad_gateway()
-        response.headers.append(("x-amzn-RequestId", request_id))
-        return response
+            await self._answer(exchange, request_id)
+        except PlatformError as error:
+            _respond(exchange, request_id, _failure(error, request_id))
 
-    async def _answer(self, request: Request, request_id: str, *, body_exceeded: bool) -> Response:
-        host = request.headers["host"].rsplit(":", 1)[0].lower()
-        match = _HOST.fullmatch(host)
+    async def _answer(self, exchange: Exchange, request_id: str) -> None:
+        request = exchange.request
+        host, _, port = request.headers["host"].partition(":")
+        match = _HOST.fullmatch(host.lower())
         url = await self._find(match[1]) if match is not None else None
         if url is None:
-            return _denied(None)
+            _respond(exchange, request_id, _denied(None))
+            return
         if url.cors is not None and (answer := preflight(url.cors, request)) is not None:
-            return answer
-        qualifier = None if url.qualifier == LATEST else url.qualifier
-        function = FunctionReference(name=url.function_name, qualifier=qualifier)
-        await self._authorise(url, function, request)
-        if body_exceeded:
+            _respond(exchange, request_id, answer)
+            return
+        caller = await self._access.check(url, request)
+        if exchange.body_exceeded:
             raise RequestTooLargeError
-        now = datetime.now(UTC)  # noqa: TID251 - an edge
-        call = UrlCall(url_id=url.id, domain=host, request_id=request_id, now=now)
-        result = await self._pipeline.invoke(
-            InvocationRequest(
-                request_id=request_id,
-                function_name=url.function_name,
-                qualifier=qualifier,
-                invocation_type=InvocationType.REQUEST_RESPONSE,
-                payload=encode_event(request, call),
-                trace_header=request.headers.get("x-amzn-trace-id"),
-            )
+        call = UrlCall(
+            url_id=url.id,
+            domain=host.lower(),
+            request_id=request_id,
+            now=datetime.now(UTC),  # noqa: TID251 - an edge
+            port=int(port) if port.isdigit() else 443 if request.is_secure else 80,
+            is_secure=request.is_secure,
+            caller=caller,
         )
-        if result is None or result.function_error is not None:
-            return _bad_gateway()
-        response = decode_result(result.payload)
-        if request.method == "HEAD":
-            response.body = b""
-        return response if url.cors is None else with_cors(response, url.cors, request.headers)
-
-    async def _authorise(
-        self, url: FunctionUrl, function: FunctionReference, request: Request
-    ) -> None:
-        """Both actions that AWS asks for since October 2025."""
-        settings = await self._settings.get(function.name)
-        context = context_of(_ANYONE, request)
-        context["lambda:functionurlauthtype"] = (url.auth_type.value,)
-        context["lambda:invokedviafunctionurl"] = ("true",)
-        try:
-            for action in ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction"):
-                self._authority.check(_ANYONE, action, function, settings, context)
-        except AccessDeniedError:
-            raise AccessDeniedError(_FORBIDDEN) from None
+        invocation = InvocationRequest(
+            request_id=request_id,
+            function_name=url.function_name,
+            qualifier=None if url.qualifier == LATEST else url.qualifier,
+            invocation_type=InvocationType.REQUEST_RESPONSE,
+            payload=encode_event(request, call),
+            trace_header=request.headers.get("x-amzn-trace-id"),
+        )
+        if url.invoke_mode is InvokeMode.RESPONSE_STREAM:
+            self._pipeline.start_streaming(invocation, _sink(exchange, request_id, url))
+        else:
+            self._pipeline.start(invocation, partial(_invoked, exchange, request_id, url))
 
     async def _find(self, url_id: str) -> FunctionUrl | None:
         url = self._ids.get(url_id)
@@ -159,6 +130,65 @@ class FunctionUrls:
             if url is not None and changes == self._changes:
                 self._ids[url_id] = url
         return url
+
+
+def _invoked(
+    exchange: Exchange,
+    request_id: str,
+    url: FunctionUrl,
+    outcome: InvocationResult | PlatformError | None,
+) -> None:
+    """Make the answer of what a buffered invocation came to."""
+    if isinstance(outcome, PlatformError):
+        response = _failure(outcome, request_id)
+    elif outcome is None or outcome.function_error is not None:
+        response = _bad_gateway()
+    else:
+        response = _answer_of(outcome, request_id)
+        if url.cors is not None:
+            response = with_cors(response, url.cors, exchange.request.headers)
+    _respond(exchange, request_id, response)
+
+
+def _answer_of(result: InvocationResult, request_id: str) -> Response:
+    try:
+        return decode_result(result.payload)
+    except BadFunctionResponseError as error:
+        _log.warning("function_url_failed", request_id=request_id, error=str(error))
+        return _bad_gateway()
+
+
+def _sink(exchange: Exchange, request_id: str, url: FunctionUrl) -> UrlStreamSink:
+    """What makes the answer of a streamed invocation."""
+
+    def finish(headers: Headers) -> Headers:
+        if url.cors is not None:
+            headers = headers_with_cors(headers, url.cors, exchange.request.headers)
+        return [*headers, ("x-amzn-RequestId", request_id)]
+
+    def fail(error: PlatformError | None) -> None:
+        response = _bad_gateway() if error is None else _failure(error, request_id)
+        _respond(exchange, request_id, response)
+
+    return UrlStreamSink(exchange, request_id, finish=finish, fail=fail)
+
+
+def _respond(exchange: Exchange, request_id: str, response: Response) -> None:
+    response.headers.append(("x-amzn-RequestId", request_id))
+    exchange.respond(response)
+
+
+def _failure(error: PlatformError, request_id: str) -> Response:
+    """The answer to what kept the function from answering (invoke.md section 11)."""
+    if isinstance(error, AccessDeniedError):
+        return _denied(error.message)
+    if isinstance(error, NotFoundError):
+        # The alias is gone.
+        return _denied(FORBIDDEN)
+    if isinstance(error, (*SIGNATURE_ERRORS, ThrottledError, RequestTooLargeError)):
+        return encode_error(error, None)
+    _log.warning("function_url_failed", request_id=request_id, error=error.message)
+    return _bad_gateway()
 
 
 def _denied(message: str | None) -> Response:

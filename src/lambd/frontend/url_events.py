@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qsl
 
+from lambd.frontend.http_prelude import BadPreludeError, Prelude, PreludeParser
 from lambd.http.messages import Request, Response
 from lambd.model.settings import Cors
 
@@ -22,6 +23,7 @@ from lambd.model.settings import Cors
 _TEXT = re.compile(r"text/.*|application/(json|javascript|xml|.+\+(json|xml))")
 # The server writes these itself, or they are about the connection.
 _OWN_HEADERS = frozenset({"connection", "content-length", "date", "transfer-encoding"})
+_NO_BODY = frozenset({204, 304})
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-zA-Z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _JSON = "application/json"
@@ -33,6 +35,17 @@ class BadFunctionResponseError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UrlCaller:
+    """Who signed a request: `authorizer.iam` of its event."""
+
+    access_key: str
+    account_id: str
+    user_arn: str
+    # Of the user, and the caller's, which is the same but for roles.
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UrlCall:
     """The surroundings of one request to a function URL."""
 
@@ -40,12 +53,16 @@ class UrlCall:
     domain: str
     request_id: str
     now: datetime
+    port: int
+    is_secure: bool = False
     source_ip: str = "127.0.0.1"
+    # Who signed the request; None for URLs that anyone may call.
+    caller: UrlCaller | None = None
 
 
 def encode_event(request: Request, call: UrlCall) -> bytes:
     """The event, in format 2.0."""
-    headers = dict(request.headers)
+    headers = request.headers | _forwarded(request, call)
     cookies = [item.strip() for item in headers.pop("cookie", "").split(";") if item.strip()]
     parameters: dict[str, list[str]] = {}
     for key, value in parse_qsl(request.query, keep_blank_values=True):
@@ -62,9 +79,11 @@ def encode_event(request: Request, call: UrlCall) -> bytes:
         event["queryStringParameters"] = {
             key: ",".join(values) for key, values in parameters.items()
         }
+    caller = call.caller
     event["requestContext"] = {
-        "accountId": "anonymous",
+        "accountId": "anonymous" if caller is None else caller.account_id,
         "apiId": call.url_id,
+        **({} if caller is None else {"authorizer": {"iam": _authorizer(caller)}}),
         "domainName": call.domain,
         "domainPrefix": call.url_id,
         "http": {
@@ -87,6 +106,28 @@ def encode_event(request: Request, call: UrlCall) -> bytes:
     return json.dumps(event, separators=(",", ":")).encode()
 
 
+def _forwarded(request: Request, call: UrlCall) -> dict[str, str]:
+    """What AWS's front end adds of the connection."""
+    before = request.headers.get("x-forwarded-for")
+    return {
+        "x-forwarded-for": call.source_ip if before is None else f"{before}, {call.source_ip}",
+        "x-forwarded-port": str(call.port),
+        "x-forwarded-proto": "https" if call.is_secure else "http",
+    }
+
+
+def _authorizer(caller: UrlCaller) -> dict[str, str | None]:
+    return {
+        "accessKey": caller.access_key,
+        "accountId": caller.account_id,
+        "callerId": caller.user_id,
+        "cognitoIdentity": None,
+        "principalOrgId": None,
+        "userArn": caller.user_arn,
+        "userId": caller.user_id,
+    }
+
+
 def decode_result(payload: bytes) -> Response:
     """The response that a function's result describes; a result without `statusCode` is the body.
 
@@ -96,7 +137,7 @@ def decode_result(payload: bytes) -> Response:
     try:
         result = json.loads(payload)
     except (ValueError, RecursionError) as error:
-        raise BadFunctionResponseError(str(error)) from None
+        return _decode_streamed(payload, error)
     if not isinstance(result, dict) or "statusCode" not in result:
         body = result.encode(errors="replace") if isinstance(result, str) else payload
         return Response(200, [("Content-Type", _JSON)], body)
@@ -108,6 +149,27 @@ def decode_result(payload: bytes) -> Response:
         raise BadFunctionResponseError("cookies is no list")
     headers.extend(("Set-Cookie", _checked(str(cookie))) for cookie in cookies)
     return Response(_status(result["statusCode"]), headers, _decode_body(result))
+
+
+def _decode_streamed(payload: bytes, error: Exception) -> Response:
+    """The response of a function that streams to a caller who waits for all of it."""
+    try:
+        found = PreludeParser().feed(payload)
+    except BadPreludeError:
+        found = None
+    if found is None:
+        raise BadFunctionResponseError(str(error)) from None
+    prelude, body = found
+    return Response(prelude.status, prelude_headers(prelude), body)
+
+
+def prelude_headers(prelude: Prelude) -> list[tuple[str, str]]:
+    """The headers of the answer that begins with a prelude."""
+    headers = [item for item in prelude.headers if item[0].lower() not in _OWN_HEADERS]
+    has_type = any(name.lower() == "content-type" for name, _ in headers)
+    if not has_type and prelude.status not in _NO_BODY:
+        headers.append(("Content-Type", "application/octet-stream"))
+    return headers + [("Set-Cookie", cookie) for cookie in prelude.cookies]
 
 
 def preflight(cors: Cors, request: Request) -> Response | None:
@@ -150,11 +212,18 @@ def cors_headers(cors: Cors, headers: Mapping[str, str]) -> list[tuple[str, str]
 
 def with_cors(response: Response, cors: Cors, headers: Mapping[str, str]) -> Response:
     """A function's response with the URL's CORS headers in place of the function's own."""
-    own = cors_headers(cors, headers)
-    if own:
-        kept = [item for item in response.headers if not item[0].lower().startswith(_CORS_PREFIX)]
-        response.headers = [*kept, *own]
+    response.headers = headers_with_cors(response.headers, cors, headers)
     return response
+
+
+def headers_with_cors(
+    headers: list[tuple[str, str]], cors: Cors, sent: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """A function's headers with the URL's CORS headers, if the request gets any, in place of its own."""
+    own = cors_headers(cors, sent)
+    if not own:
+        return headers
+    return [*(item for item in headers if not item[0].lower().startswith(_CORS_PREFIX)), *own]
 
 
 def _shown(allowed: tuple[str, ...], origin: str) -> str:

@@ -175,16 +175,14 @@ class HttpConnection(asyncio.Protocol):
                 self._repeated = (data, bodyless)
             if self._is_in_head:
                 self._count_head(len(data))
-        except httptools.HttpParserUpgrade:
-            self._refuse(426, b"Upgrade is not supported")
         except _RequestRefusedError as refused:
-            self._refuse(refused.status, b"")
+            self._refuse(refused.status, refused.text)
         except httptools.HttpParserCallbackError as error:
             refused_error = error.__context__
-            status = (
-                refused_error.status if isinstance(refused_error, _RequestRefusedError) else 400
-            )
-            self._refuse(status, b"")
+            if isinstance(refused_error, _RequestRefusedError):
+                self._refuse(refused_error.status, refused_error.text)
+            else:
+                self._refuse(400, b"")
         except httptools.HttpParserError:
             self._refuse(400, b"Bad Request")
         if self._busy_poll is not None:
@@ -240,6 +238,8 @@ class HttpConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Tell a client that waits for it to send the body; hand over what comes in parts."""
         self._is_in_head = False
+        if self._parser.should_upgrade():
+            raise _RequestRefusedError(400, b"WebSocket and other upgrades are not supported")
         if self._head_bytes:
             # It came in pieces; one that is whole in what a transport reads at once is within bounds.
             self._head_bytes = len(self._url)
@@ -351,7 +351,11 @@ class HttpConnection(asyncio.Protocol):
             return
         keep_alive = self._keep_alive and not close and not self._closing
         encoded = response.encoded if keep_alive else None
-        transport.write(encoded or encode_response(response, keep_alive=keep_alive))
+        current = self._current
+        is_head = current is not None and current.request.method == "HEAD"
+        transport.write(
+            encoded or encode_response(response, keep_alive=keep_alive, has_body=not is_head)
+        )
         if self._receiving is not None:
             # The rest of the body comes first.
             self._keep_alive = keep_alive
@@ -471,6 +475,7 @@ class HttpConnection(asyncio.Protocol):
 class _RequestRefusedError(Exception):
     """Raised inside parser callbacks to end a request that breaks a bound."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, text: bytes = b"") -> None:
         super().__init__(status)
         self.status = status
+        self.text = text

@@ -35,13 +35,14 @@ class _Date:
 _date = _Date()
 
 
-def encode_response(response: Response, *, keep_alive: bool) -> bytes:
-    """The bytes of one answer."""
+def encode_response(response: Response, *, keep_alive: bool, has_body: bool = True) -> bytes:
+    """The bytes of one answer; the one to HEAD tells of a body that it has not."""
     body = response.body
     if response.status in NO_BODY_STATUSES:
         return encode_head(response.status, response.headers, "", keep_alive=keep_alive)
     length = f"Content-Length: {len(body)}\r\n"
-    return encode_head(response.status, response.headers, length, keep_alive=keep_alive) + body
+    head = encode_head(response.status, response.headers, length, keep_alive=keep_alive)
+    return head + body if has_body else head
 
 
 def encode_head(status: int, headers: Headers, framing: str, *, keep_alive: bool) -> bytes:

@@ -14,7 +14,7 @@ class Request:
     the raw query string without `?`. Text is decoded as latin-1, so nothing is lost.
     """
 
-    __slots__ = ("_headers", "_raw_headers", "body", "method", "path", "query")
+    __slots__ = ("_headers", "_raw_headers", "body", "is_secure", "method", "path", "query")
 
     def __init__(
         self,
@@ -29,6 +29,8 @@ class Request:
         self.path = path
         self.query = query
         self.body = body
+        # Whether it came over TLS.
+        self.is_secure = False
         self._headers: dict[str, str] | None = None
         self._raw_headers: RawHeaders = []
         if isinstance(headers, dict):
@@ -48,6 +50,15 @@ class Request:
                 headers[key] = f"{headers[key]}, {text}" if key in headers else text
             self._headers = headers
         return headers
+
+    def header_pairs(self) -> list[tuple[str, str]]:
+        """All headers as they came, one by one; names in lower case."""
+        if self._raw_headers:
+            return [
+                (name.decode("latin-1").lower(), value.decode("latin-1"))
+                for name, value in self._raw_headers
+            ]
+        return list((self._headers or {}).items())
 
     def has_header(self, name: bytes) -> bool:
         """Whether a header (its name in lower case) was sent; cheaper than `headers`."""

@@ -114,6 +114,18 @@ class AccessDeniedError(PlatformError):
     """The caller may not do this (`AccessDeniedException`)."""
 
 
+class InvalidSignatureError(PlatformError):
+    """The request's signature does not hold (`InvalidSignatureException`)."""
+
+
+class IncompleteSignatureError(PlatformError):
+    """The request's signature lacks parts (`IncompleteSignatureException`)."""
+
+
+class UnrecognizedClientError(PlatformError):
+    """The security token included in the request is invalid."""
+
+
 class ThrottledError(PlatformError):
     """Rate Exceeded."""
 

@@ -47,6 +47,11 @@ def _unmodelled(name: str, status: int, message_key: str = "message") -> ErrorSh
     return ErrorShape(name, status, message_key, _NO_TYPE)
 
 
+def _refused(name: str) -> ErrorForm:
+    """What AWS's front end answers to a request that proves nothing of its sender."""
+    return ErrorForm(_unmodelled(name, 403), _unmodelled(name, 400), _unmodelled(name, 400))
+
+
 _MALFORMED = "SerializationException"
 _UNKNOWN = "UnknownOperationException"
 _DENIED = "AccessDeniedException"
@@ -125,6 +130,9 @@ FORMS: Mapping[type[PlatformError], ErrorForm] = {
         _unmodelled(_DENIED, 400),
         _unmodelled(_DENIED, 400, "Message"),
     ),
+    errors.InvalidSignatureError: _refused("InvalidSignatureException"),
+    errors.IncompleteSignatureError: _refused("IncompleteSignatureException"),
+    errors.UnrecognizedClientError: _refused("UnrecognizedClientException"),
     ThrottledError: ErrorForm(
         "TooManyRequestsException",
         "ThrottlingException",

@@ -26,6 +26,7 @@ CALL = UrlCall(
     domain="x.lambda-url.us-east-1.localhost",
     request_id="r",
     now=datetime(2026, 11, 24, 10, 15, 30, 123_000, tzinfo=UTC),
+    port=4566,
 )
 
 

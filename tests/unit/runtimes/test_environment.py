@@ -1,4 +1,4 @@
-# ruff: noqa: S105, S106 - placeholders, not secrets
+# ruff: noqa: S105 - placeholders, not secrets
 """Environment variables of runtime processes."""
 
 from __future__ import annotations
