@@ -63,6 +63,12 @@ class Settings:
     # Keys of the account that requests may be signed with, beside the one that functions get, each
     # `ID:SECRET`. Function URLs with AuthType AWS_IAM ask for one; the API does not yet.
     access_keys: tuple[str, ...] = ()
+    # Function URLs are `<id>.lambda-url.<region>.<url_domain>`; with a certificate (PEM, with its
+    # chain) and its key they are also served, and announced, by TLS at a port of their own.
+    url_domain: str = "localhost"
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_port: int = 4567
     # Idle environments: frozen after, removed after.
     freeze_after_s: float = 0.5
     idle_timeout_s: float = 600.0
@@ -350,6 +356,8 @@ _RULES: dict[str, Callable[[object], None]] = {
     "max_events_per_function": _between(1, math.inf),
     "function_endpoint_url": _matching(r"(https?://\S+)?", "an http:// or https:// URL, or empty"),
     "access_keys": _check_access_keys,
+    "url_domain": _matching(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9-]+", "a domain name"),
+    "tls_port": _between(0, 65535),
     "freeze_after_s": _between(0, math.inf),
     "idle_timeout_s": _between(0, math.inf),
     "host_memory_mib": _between(128, math.inf),

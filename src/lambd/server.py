@@ -13,6 +13,7 @@ import hashlib
 import os
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
@@ -40,6 +41,7 @@ from lambd.frontend.logs_api import LogsApi
 from lambd.frontend.url_access import UrlAccess
 from lambd.http.busy_poll import BusyPoll
 from lambd.http.server import HttpServer
+from lambd.http.tls import SecureApplication, server_context
 from lambd.invoke.admission import Admission
 from lambd.invoke.deliveries import Deliverer
 from lambd.invoke.event_options import EventOptions
@@ -139,14 +141,21 @@ async def running_platform(settings: Settings) -> AsyncIterator[Started]:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = await asyncio.to_thread(Database.open, settings.data_dir)
     try:
-        sock = _bind(settings)
+        tls = _tls(settings)
+        sock = _bind(settings.host, settings.port, "--port")
         settings = replace(settings, port=sock.getsockname()[1])
+        tls_sock = None
+        if tls is not None:
+            tls_sock = _bind(settings.host, settings.tls_port, "tls_port")
+            settings = replace(settings, tls_port=tls_sock.getsockname()[1])
         driver = _driver(settings)
         await driver.open()
         try:
             async with asyncio.TaskGroup() as tasks:
                 platform = _Platform(settings, database, driver, tasks)
                 await platform.start(sock)
+                if tls is not None and tls_sock is not None:
+                    await platform.serve_tls(tls_sock, tls)
                 try:
                     yield await platform.started()
                 finally:
@@ -281,7 +290,8 @@ class _Platform:
             runtimes=catalogue,
             runtime_version_arn=self._runtime_version_arn,
             provisioned_counts=self._pool.provisioned_counts,
-            port=settings.port,
+            url_scheme="https" if settings.tls_certificate else "http",
+            url_domain=_url_domain(settings),
         )
         self._autoscaler = Autoscaler(
             database=database,
@@ -302,6 +312,7 @@ class _Platform:
             tasks=tasks,
         )
         self._server = HttpServer(self._front_door, busy_poll=busy_poll)
+        self._servers = [self._server]
 
     async def start(self, sock: socket.socket) -> None:
         await self._logs.open()
@@ -319,6 +330,13 @@ class _Platform:
             self._loops.append(self._tasks.create_task(loop))
         await self._events.open()
         await self._server.listen(sock)
+
+    async def serve_tls(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+        """Serve the same by TLS as well."""
+        server = HttpServer(SecureApplication(self._front_door), busy_poll=self._server.busy_poll)
+        self._servers.append(server)
+        self._loops.append(self._tasks.create_task(server.run_sweeper()))
+        await server.listen(sock, context)
 
     def _busy_poll(self) -> BusyPoll | None:
         """Stay awake while fewer invocations run than there are processors beside our own."""
@@ -349,9 +367,11 @@ class _Platform:
         return runtime.version_arn(self._settings.region)
 
     async def stop(self) -> None:
-        self._server.stop_accepting()
+        for server in self._servers:
+            server.stop_accepting()
         timeout_s = self._settings.drain_timeout_s
-        await asyncio.gather(self._server.drain(timeout_s), self._events.drain(timeout_s))
+        drains = (server.drain(timeout_s) for server in self._servers)
+        await asyncio.gather(*drains, self._events.drain(timeout_s))
         await self._events.close()
         await self._pool.close()
         for task in self._loops:
@@ -360,16 +380,32 @@ class _Platform:
         await self._logs.close()
 
 
-def _bind(settings: Settings) -> socket.socket:
+def _bind(host: str, port: int, setting: str) -> socket.socket:
     try:
-        sock = socket.create_server((settings.host, settings.port), backlog=1024)
+        sock = socket.create_server((host, port), backlog=1024)
     except OSError as error:
         raise UnavailableError(
-            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
-            "Is another server running there? Choose another port with --port."
+            f"Cannot listen on {host}:{port}: {error.strerror}. "
+            f"Is another server running there? Choose another port with {setting}."
         ) from error
     sock.setblocking(False)
     return sock
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise UnavailableError("TLS needs both: tls_certificate and tls_key")
+    return server_context(certificate, key)
+
+
+def _url_domain(settings: Settings) -> str:
+    """Where function URLs are announced: the domain, and its port unless it is the scheme's own."""
+    port = settings.tls_port if settings.tls_certificate else settings.port
+    usual = 443 if settings.tls_certificate else 80
+    return settings.url_domain if port == usual else f"{settings.url_domain}:{port}"
 
 
 def _access_keys(settings: Settings) -> dict[str, Key]:

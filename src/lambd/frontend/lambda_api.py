@@ -58,12 +58,13 @@ class LambdaApi:
     runtime_version_arn: Callable[[str], Awaitable[str | None]]
     # Function and qualifier -> provisioned environments (allocated, ready for invocations).
     provisioned_counts: Callable[[str, str], tuple[int, int]]
-    # Where function URLs are served.
-    port: int
+    # Where function URLs are served: `http` or `https`, and the domain with its port.
+    url_scheme: str
+    url_domain: str
 
     def function_url(self, url_id: str) -> str:
         """The URL with this id."""
-        return f"http://{url_id}.lambda-url.{self.scope.region}.localhost:{self.port}/"
+        return f"{self.url_scheme}://{url_id}.lambda-url.{self.scope.region}.{self.url_domain}/"
 
     def context(self) -> ControlContext:
         """What a control function needs to know of its surroundings, now."""

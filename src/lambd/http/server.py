@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import time
 
 from lambd.http.busy_poll import BusyPoll
@@ -43,10 +44,11 @@ class HttpServer:
         self._no_connections = asyncio.Event()
         self._no_connections.set()
 
-    async def listen(self, sock: socket.socket) -> None:
+    async def listen(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Accept connections on a listening socket, which the server owns from now on."""
         loop = asyncio.get_running_loop()
-        self._listeners.append(await loop.create_server(lambda: HttpConnection(self), sock=sock))
+        listener = await loop.create_server(lambda: HttpConnection(self), sock=sock, ssl=tls)
+        self._listeners.append(listener)
 
     def admit(self, connection: HttpConnection) -> bool:
         """Count a new connection; False when there are too many."""
