@@ -32,6 +32,9 @@ from benchmarks.subjects import Platform, Subject
 ENVIRONMENTS = 4
 # Starts under way together when starts are counted.
 STARTS_TOGETHER = 4
+# Invocations of a burst; a quarter of them in a quick run.
+BURST = 200
+MANY_ROUNDS = 10
 # Over this many environments memory is averaged.
 MEMORY_ENVIRONMENTS = 8
 
@@ -62,9 +65,11 @@ def send(
     connections: int = 1,
     warm_up: int = 0,
     paths: Sequence[str] = (),
+    payload: str = '{"key": "value"}',
 ) -> Outcome:
     """Run the load client."""
     load = Load(
+        payload=payload,
         host=subject.host,
         port=subject.port,
         paths=list(paths or [subject.path]),
@@ -260,6 +265,38 @@ def _environment_memory(
     ]
 
 
+def burst(plan: Plan) -> list[Row]:
+    """From nothing to many invocations of one function at once, until all are answered.
+
+    With a quick function few environments can answer them all; with one that takes a second each
+    invocation needs its own. Memory: by how much the machine's available memory fell.
+    """
+    if LAMBD not in plan.chosen:
+        return []
+    requests = BURST // 4 if plan.rounds < MANY_ROUNDS else BURST
+    rows = []
+    for name, payload in (("quick", "{}"), ("1 s each", '{"sleep_s": 1}')):
+        with ExitStack() as stack:
+            platform = _function(plan.platform(stack), plan)
+            watch = stack.enter_context(processes.MemoryWatch())
+            outcome = send(platform, requests, connections=requests, payload=payload)
+            rows.append(
+                Row(
+                    name=f"burst of {requests}, {name}: until all are answered",
+                    unit="s",
+                    values={LAMBD: outcome.elapsed_ns / 1e9},
+                )
+            )
+        rows.append(
+            Row(
+                name=f"burst of {requests}, {name}: peak memory",
+                unit="MiB",
+                values={LAMBD: watch.peak_bytes / 1024**2},
+            )
+        )
+    return rows
+
+
 def events(plan: Plan) -> list[Row]:
     """Asynchronous invocations: accepted while they run, and the backlog worked off after."""
     rates: dict[tuple[str, str], list[float]] = {}
@@ -415,6 +452,7 @@ MEASURES: Mapping[str, Callable[[Plan], list[Row]]] = {
     "cold": cold,
     "starts": starts,
     "memory": memory,
+    "burst": burst,
     "events": events,
     "urls": urls,
     "streaming": streaming,

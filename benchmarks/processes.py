@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 _PROC = Path("/proc")
 _CGROUP = Path("/sys/fs/cgroup")
@@ -87,3 +89,34 @@ def cgroup_bytes(pid: int) -> int | None:
             if candidate.is_file():
                 return int(candidate.read_text())
     return None
+
+
+class MemoryWatch:
+    """How much less memory the machine has available at worst while the block runs."""
+
+    _INTERVAL_S = 0.02
+
+    def __init__(self) -> None:
+        self.peak_bytes = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._before = 0
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._before = _available()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._INTERVAL_S):
+            self.peak_bytes = max(self.peak_bytes, self._before - _available())
+
+
+def _available() -> int:
+    return _field((_PROC / "meminfo").read_text(), "MemAvailable")

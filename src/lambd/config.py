@@ -74,6 +74,9 @@ class Settings:
     idle_timeout_s: float = 600.0
     # Memory that environments may hold together, MiB; None: nine tenths of the machine's.
     host_memory_mib: int | None = None
+    # How much of that may be promised: the sum of all environments' memory sizes is at most so many
+    # times host_memory_mib. What they really use together never exceeds it.
+    memory_overcommit: float = 2.0
     # Environments that one function version may have; more requests wait. None: as many as needed.
     max_environments_per_function: int | None = None
     # Delays before an asynchronous invocation that failed is attempted again: the second attempt,
@@ -361,6 +364,7 @@ _RULES: dict[str, Callable[[object], None]] = {
     "freeze_after_s": _between(0, math.inf),
     "idle_timeout_s": _between(0, math.inf),
     "host_memory_mib": _between(128, math.inf),
+    "memory_overcommit": _between(1, 100),
     "max_environments_per_function": _between(1, math.inf),
     "busy_poll_us": _between(0, 10_000),
     "autoscaling_period_s": _between(0.1, 3600),

@@ -25,11 +25,12 @@ from lambd.aws.clients import Endpoints, S3Source, ServiceClients
 from lambd.aws.publisher import AwsPublisher
 from lambd.config import Settings
 from lambd.environments.allocator import Allocator
-from lambd.environments.placement import HostLedger, machine_memory_mib
+from lambd.environments.placement import HostLedger, available_memory_mib, machine_memory_mib
 from lambd.environments.pool import Pool
 from lambd.environments.preparation import Preparer
 from lambd.environments.reconciler import Reconciler
 from lambd.environments.relay import StreamLimits
+from lambd.environments.scaling import ScalingRate
 from lambd.environments.starter import Starter, StarterSettings
 from lambd.frontend.app import FrontDoor
 from lambd.frontend.auth import Authority
@@ -211,7 +212,12 @@ class _Platform:
                 platform=lambda: self._front_door,
                 busy_poll=busy_poll,
             ),
-            ledger=HostLedger(settings.host_memory_mib or machine_memory_mib() * 9 // 10),
+            ledger=HostLedger(
+                _host_memory_mib(settings),
+                overcommit=settings.memory_overcommit,
+                available_mib=available_memory_mib,
+            ),
+            scaling=ScalingRate(settings.limits.environments_per_10_s),
             tasks=tasks,
             freeze_after_s=settings.freeze_after_s,
             idle_timeout_s=settings.idle_timeout_s,
@@ -226,7 +232,10 @@ class _Platform:
 
         versions = VersionCache(read_route, scope)
         function_settings = SettingsCache(read_function_settings)
-        self._admission = Admission(settings.limits.concurrent_executions)
+        self._admission = Admission(
+            settings.limits.concurrent_executions,
+            requests_per_concurrency=settings.limits.requests_per_concurrency,
+        )
         for subscriber in (versions.note, function_settings.note, self._admission.note):
             database.subscribe(subscriber)
         self._pipeline = InvokePipeline(
@@ -427,6 +436,10 @@ def _endpoints(settings: Settings) -> Endpoints:
     )
 
 
+def _host_memory_mib(settings: Settings) -> int:
+    return settings.host_memory_mib or machine_memory_mib() * 9 // 10
+
+
 def _driver(settings: Settings) -> SandboxDriver:
     run_dir = settings.data_dir / "run"
     if settings.driver == _PROCESS_DRIVER:
@@ -440,4 +453,5 @@ def _driver(settings: Settings) -> SandboxDriver:
         network=settings.network,
         network_cidr=settings.network_cidr,
         cpu=settings.cpu,
+        memory_mib=_host_memory_mib(settings),
     )

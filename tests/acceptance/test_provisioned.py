@@ -42,10 +42,11 @@ _TIMEOUT_S = 60.0
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A platform whose account may run six invocations at once, one of them unreserved."""
+    """A platform whose account may run six invocations at once, one of them unreserved, at any rate."""
     directory: Path = tmp_path_factory.mktemp("provisioned")
     config = directory / "lambd.toml"
-    config.write_text("[limits]\nconcurrent_executions = 6\nunreserved_concurrency = 1\n")
+    limits = "concurrent_executions = 6\nunreserved_concurrency = 1\nrequests_per_concurrency = 0\n"
+    config.write_text(f"[limits]\n{limits}")
     made = Server(directory / "data", "--config", str(config))
     made.start()
     yield made

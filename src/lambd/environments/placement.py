@@ -1,11 +1,22 @@
 """The host's capacity ledger: may another environment of so much memory start here?
 
-The seam for more than one host: nothing above knows how many there are.
+Two answers. Promises: the limits of all environments together stay within the host's memory times
+an overcommit factor, since most functions use a fraction of their limit. Measurement: nothing is
+started unless the machine really has so much memory available and a reserve on top, so that
+promises that are called in are met by fewer starts rather than by the kernel's out-of-memory
+killer; that all sandboxes together stay within the host's memory is a limit on their common control
+group. The seam for more than one host: nothing above knows how many there are.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
+
+# Part of the machine's memory that measured starts leave alone.
+_RESERVE = 1 / 20
+_MEMINFO = Path("/proc/meminfo")
 
 
 def machine_memory_mib() -> int:
@@ -13,11 +24,33 @@ def machine_memory_mib() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1024 * 1024)
 
 
+def available_memory_mib() -> int:
+    """Memory that could be had without swapping, as the kernel estimates it."""
+    for line in _MEMINFO.read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == "MemAvailable":
+            return int(value.split()[0]) // 1024
+    return machine_memory_mib()
+
+
 class HostLedger:
     """Counts the memory promised to environments on this host, MiB."""
 
-    def __init__(self, capacity_mib: int) -> None:
-        self._capacity_mib = capacity_mib
+    def __init__(
+        self,
+        capacity_mib: int,
+        *,
+        overcommit: float = 1.0,
+        available_mib: Callable[[], int] | None = None,
+    ) -> None:
+        """Args:
+        capacity_mib: what environments may really use together.
+        overcommit: so many times that may be promised.
+        available_mib: measures what the machine has left; None: promises alone decide.
+        """
+        self._promisable_mib = int(capacity_mib * overcommit)
+        self._available_mib = available_mib
+        self._reserve_mib = int(machine_memory_mib() * _RESERVE)
         self._promised_mib = 0
 
     @property
@@ -27,7 +60,13 @@ class HostLedger:
 
     def has_room(self, memory_mib: int) -> bool:
         """Whether an environment of this size fits; one always does on an empty host."""
-        return self._promised_mib == 0 or self._promised_mib + memory_mib <= self._capacity_mib
+        return self._promised_mib == 0 or self._promised_mib + memory_mib <= self._promisable_mib
+
+    def has_memory(self, memory_mib: int) -> bool:
+        """Whether the machine could really give an environment all that it may use."""
+        if self._available_mib is None:
+            return True
+        return self._available_mib() >= memory_mib + self._reserve_mib
 
     def take(self, memory_mib: int) -> None:
         """Promise memory."""

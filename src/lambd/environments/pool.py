@@ -25,6 +25,8 @@ from lambd.environments.environment import (
 )
 from lambd.environments.placement import HostLedger
 from lambd.environments.provisioned import ProvisionedGroup
+from lambd.environments.scaling import ScalingRate
+from lambd.environments.start_queue import Slot, StartQueue
 from lambd.model.errors import (
     CONCURRENT_INVOCATION_LIMIT_EXCEEDED,
     PlatformError,
@@ -84,7 +86,7 @@ class _Deployment:
         """Whether fewer environments are on their way than requests are waiting.
 
         On their way are those being started, and those whose caller has its answer and that will
-        ask for more in a moment.
+        ask for more in a moment; not those that wait for their turn to start.
         """
         missing = waiting - self.starting
         return missing > 0 and missing > sum(e.phase in _ON_ITS_WAY for e in self.environments)
@@ -106,6 +108,8 @@ class Pool:
         freeze_after_s: float,
         idle_timeout_s: float,
         max_per_deployment: int | None,
+        scaling: ScalingRate | None = None,
+        starts_at_once: int | None = None,
     ) -> None:
         self._starter = starter
         self._ledger = ledger
@@ -118,8 +122,10 @@ class Pool:
         self._closing: set[ExecutionEnvironment] = set()
         self._accepting = True
         self._groups: dict[GroupKey, ProvisionedGroup] = {}
-        # Half the processors are left to those who wait for an environment.
-        self.provisioned_starts = asyncio.Semaphore(max(2, (os.cpu_count() or 1) // 2))
+        self._starts: StartQueue[_Deployment | ProvisionedGroup] = StartQueue(
+            starts_at_once or max(4, 2 * (os.cpu_count() or 1)), self._begin_start
+        )
+        self._scaling = scaling or ScalingRate(0)
         self._provisioned_mib = 0
         # Called when provisioned environments have become ready, or cannot.
         self.groups_changed: Callable[[], None] = _nothing
@@ -166,19 +172,20 @@ class Pool:
             return
         loop = asyncio.get_running_loop()
         waiter = _Waiter(acquired)
-        if deployment.lacks(len(deployment.waiters) + 1):
-            try:
-                self._start_for_waiter(deployment)
-            except ThrottledError as error:
-                self._drop_if_empty((version.name, version.version, serving.id), deployment)
-                acquired(error)
-                return
-            waiter.timer = loop.call_later(timeout_s, self._give_up, deployment, waiter)
-        else:
+        if not deployment.lacks(len(deployment.waiters) + 1 - self._starts.count(deployment)):
             waiter.timer = loop.call_later(
                 _GRACE_S, self._start_if_waiting, deployment, waiter, timeout_s
             )
+            deployment.waiters.append(waiter)
+            return
+        waiter.timer = loop.call_later(timeout_s, self._give_up, deployment, waiter)
         deployment.waiters.append(waiter)
+        try:
+            self._start_for_waiter(deployment)
+        except ThrottledError as error:
+            deployment.waiters.remove(waiter)
+            self._drop_if_empty((version.name, version.version, serving.id), deployment)
+            waiter.finish(error)
 
     def environment_available(self, environment: ExecutionEnvironment) -> None:
         """Take back an environment that finished an invocation, its init or a reset."""
@@ -329,19 +336,48 @@ class Pool:
 
     def _start_for_waiter(self, deployment: _Deployment) -> None:
         """Begin another environment unless the deployment has all that it may have."""
-        size = len(deployment.environments) + deployment.starting
+        queued = self._starts.count(deployment)
+        size = len(deployment.environments) + deployment.starting + queued
         if self._max_per_deployment is not None and size >= self._max_per_deployment:
             return
-        self._make_room(deployment.memory_mib)
+        self._scaling.take(deployment.version.name)
+        try:
+            self._make_room(deployment.memory_mib)
+        except ThrottledError:
+            self._scaling.give_back(deployment.version.name)
+            raise
         self._ledger.take(deployment.memory_mib)
-        deployment.starting += 1
-        self._tasks.create_task(self._start(deployment))
+        self._starts.put(deployment)
+
+    def _begin_start(self, item: _Deployment | ProvisionedGroup) -> bool:
+        """Begin a start whose turn it is, unless whoever wanted it has been served meanwhile."""
+        if isinstance(item, ProvisionedGroup):
+            return item.begin()
+        is_wanted = item.count_starting() < len(item.waiters)
+        if is_wanted and self._ledger.has_memory(item.memory_mib):
+            item.starting += 1
+            self._tasks.create_task(self._start(item))
+            return True
+        self._ledger.give_back(item.memory_mib)
+        self._scaling.give_back(item.version.name)
+        if is_wanted:
+            self._fail_waiter(item, host_full())
+        return False
+
+    def want_start(self, group: ProvisionedGroup) -> None:
+        """Call a group's `begin` when it is its turn."""
+        self._starts.put(group)
+
+    def start_slot(self) -> Slot:
+        """The slot of a start that has begun."""
+        return self._starts.slot()
 
     def _start_if_waiting(self, deployment: _Deployment, waiter: _Waiter, timeout_s: float) -> None:
         """Start an environment after all for a request that counted on another one."""
         loop = asyncio.get_running_loop()
         waiter.timer = loop.call_later(timeout_s, self._give_up, deployment, waiter)
-        if deployment.count_starting() >= len(deployment.waiters):
+        queued = self._starts.count(deployment)
+        if deployment.count_starting() + queued >= len(deployment.waiters):
             return
         try:
             self._start_for_waiter(deployment)
@@ -351,7 +387,7 @@ class Pool:
 
     def _give_up(self, deployment: _Deployment, waiter: _Waiter) -> None:
         deployment.waiters.remove(waiter)
-        waiter.finish(ThrottledError(CONCURRENT_INVOCATION_LIMIT_EXCEEDED))
+        waiter.finish(host_full())
 
     def _make_room(self, memory_mib: int) -> None:
         """Evict idle environments, the longest idle first, until another one fits.
@@ -362,7 +398,7 @@ class Pool:
         while not self._ledger.has_room(memory_mib):
             idle = [e for d in self._deployments.values() for e in d.idle]
             if not idle:
-                raise ThrottledError(CONCURRENT_INVOCATION_LIMIT_EXCEEDED)
+                raise host_full()
             oldest = min(idle, key=lambda environment: environment.idle_since)
             self._by_environment[oldest].idle.remove(oldest)
             self._discard(oldest)
@@ -370,6 +406,7 @@ class Pool:
     async def _start(self, deployment: _Deployment) -> None:
         """Start one environment and run its init phase; failures go to one waiter."""
         environment: ExecutionEnvironment | None = None
+        slot = self._starts.slot()
         try:
             environment = await self._starter(deployment.version, self)
             deployment.starting -= 1
@@ -380,6 +417,8 @@ class Pool:
         except Exception as error:  # noqa: BLE001 - a task root: a fault of ours must reach a caller
             _log.exception("environment_start_failed", function=deployment.version.name)
             self._start_failed(deployment, environment, SandboxError(str(error)))
+        finally:
+            slot.release()
 
     def _adopt(self, environment: ExecutionEnvironment, deployment: _Deployment) -> None:
         self._by_environment[environment] = deployment
@@ -470,6 +509,11 @@ class Pool:
         unused = not (deployment.environments or deployment.starting or deployment.waiters)
         if unused and self._deployments.get(key) is deployment:
             del self._deployments[key]
+
+
+def host_full() -> ThrottledError:
+    """Every environment that the host has room for is busy."""
+    return ThrottledError(CONCURRENT_INVOCATION_LIMIT_EXCEEDED, retry_after_s=1)
 
 
 def _nothing() -> None:

@@ -23,6 +23,7 @@ from lambd.environments.environment import (
     ExecutionEnvironment,
     Phase,
 )
+from lambd.environments.start_queue import Slot
 from lambd.model.errors import PlatformError, SandboxError, ThrottledError, UnavailableError
 from lambd.model.functions import Deployment, FunctionVersion
 from lambd.model.provisioned import INIT_FAILURE
@@ -43,8 +44,11 @@ _LOST = frozenset({Phase.RESETTING, Phase.COLD, Phase.DEAD})
 class Host(Protocol):
     """What a group needs of the pool it belongs to."""
 
-    # Starts of provisioned environments at a time, so that others get processors as well.
-    provisioned_starts: asyncio.Semaphore
+    def want_start(self, group: ProvisionedGroup) -> None:
+        """Call the group's `begin` when it is its turn."""
+
+    def start_slot(self) -> Slot:
+        """The slot of a start that `begin` has begun."""
 
     def take_room(self, memory_mib: int) -> None:
         """Promise memory, evicting idle on-demand environments; raises ThrottledError."""
@@ -110,7 +114,7 @@ class ProvisionedGroup:
         self._idle: deque[ExecutionEnvironment] = deque()
         self._waiters: deque[_Waiter] = deque()
         self._leases = 0
-        # Tasks that are to bring one more.
+        # Starts that are wanted or under way, without an environment yet.
         self._starting = 0
         self._failures = 0
         self._closing: set[asyncio.Task[None]] = set()
@@ -193,20 +197,26 @@ class ProvisionedGroup:
             and len(self._environments) + self._starting < self.target
         ):
             self._starting += 1
-            self._tasks.create_task(self._start())
+            self._host.want_start(self)
 
     def _shrink(self) -> None:
         while self._idle and len(self._environments) > self.target:
             self._drop(self._idle.popleft())
 
+    def begin(self) -> bool:
+        """Begin one of the starts that `want_start` asked for; False if it is not wanted now."""
+        is_wanted = self._is_open and len(self._environments) < self.target
+        if not is_wanted or self.failure is not None:
+            self._starting -= 1
+            return False
+        self._tasks.create_task(self._start())
+        return True
+
     async def _start(self) -> None:
         """Bring one more environment."""
-        async with self._host.provisioned_starts:
-            is_wanted = self._is_open and len(self._environments) < self.target
-            if not is_wanted or self.failure is not None:
-                self._starting -= 1
-                return
-            failure = await self._start_one()
+        slot = self._host.start_slot()
+        failure = await self._start_one()
+        slot.release()
         if failure is not None and self._is_open:
             self._count_failure(failure)
         self._fill()

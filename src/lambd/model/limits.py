@@ -53,6 +53,10 @@ class Limits:
     concurrent_executions: int = 1000
     # Concurrency that no reservation may take away from the functions that have none.
     unreserved_concurrency: int = 100
+    # Environments that a function may get in ten seconds, provisioned ones aside; 0: any number.
+    environments_per_10_s: int = 1000
+    # Invocations a second for each unit of concurrency that a function may use; 0: any number.
+    requests_per_concurrency: int = 10
     resource_policy_bytes: int = 20_480
     code_storage_bytes: int = 300 * 1024 * MIB
     zipped_code_bytes: int = 52_428_800

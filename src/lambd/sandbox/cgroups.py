@@ -101,6 +101,17 @@ def prepare_parent(hierarchies: Hierarchies, instance: str) -> None:
         raise SandboxError(f"cannot create control groups below {hierarchies.root}: {exc}") from exc
 
 
+def limit_parent(hierarchies: Hierarchies, instance: str, memory_mib: int) -> None:
+    """Hold all sandboxes of this instance together to so much memory.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    directory = hierarchies.controller_directory("memory", f"{PARENT}/{instance}")
+    name = "memory.max" if hierarchies.version == 2 else "memory.limit_in_bytes"
+    (directory / name).write_text(str(memory_mib * MIB))
+
+
 def _delegate(root: Path, relative: str) -> None:
     """Enable the controllers from the root down to a group."""
     directory = root

@@ -37,7 +37,7 @@ NETWORKS = ("masquerade", "none")
 # How long the OCI runtime may take to start one sandbox, seconds.
 _START_TIMEOUT_S = 30.0
 # Blocking system calls (mounts, removal) of that many sandboxes at once.
-_WORKERS = 4
+_WORKERS = 8
 _ID_PATTERN = re.compile(r"[a-z0-9-]{1,40}")
 # Not the PATH of whoever started us: programs run as root.
 _SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -199,7 +199,7 @@ class OciSandbox:
 class OciDriver:
     """Starts sandboxes with an OCI runtime; see the `SandboxDriver` protocol."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an operator sets, once
         self,
         runtime: str,
         run_dir: Path,
@@ -209,6 +209,7 @@ class OciDriver:
         network_cidr: str,
         *,
         cpu: str = "weight",
+        memory_mib: int | None = None,
         resolvers: Sequence[tuple[str, int]] | None = None,
     ) -> None:
         """Args:
@@ -220,12 +221,14 @@ class OciDriver:
         network_cidr: IPv4 range for sandboxes' addresses, shared by all lambds of the host.
         cpu: `weight`: processor time in proportion to memory when sandboxes compete for it;
             `quota`: never more than that proportion.
+        memory_mib: what all sandboxes may use together; None: as much as their own limits allow.
         resolvers: name servers to relay to; None: the host's.
         """
         self.platform_port = platform_port
         self.has_cpu_quota = cpu == "quota"
         self._run_dir = run_dir
         self._instance = instance
+        self._memory_mib = memory_mib
         self._cidr = network_cidr if network == "masquerade" else None
         if runtime not in OCI_RUNTIMES:
             raise SandboxError(f"unknown OCI runtime {runtime!r}; known: {', '.join(OCI_RUNTIMES)}")
@@ -281,6 +284,8 @@ class OciDriver:
             syscalls.set_child_subreaper()
             cgroups.remove_leftovers(self._hierarchies, self._instance)
             cgroups.prepare_parent(self._hierarchies, self._instance)
+            if self._memory_mib is not None:
+                cgroups.limit_parent(self._hierarchies, self._instance, self._memory_mib)
             self._clear_run_dir()
             self._rootfs = rootfs.assemble(self._run_dir / "rootfs")
         except OSError as exc:

@@ -21,6 +21,7 @@ from lambd.environments.environment import (
 )
 from lambd.environments.failures import Failure
 from lambd.environments.provisioned import ProvisionedGroup
+from lambd.environments.start_queue import Slot, StartQueue
 from lambd.model.errors import PlatformError, SandboxError, ThrottledError, UnavailableError
 from lambd.model.functions import Deployment, FunctionVersion
 
@@ -73,7 +74,7 @@ class Stage:
     """A group, its host and what it starts."""
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
-        self.provisioned_starts = asyncio.Semaphore(2)
+        self.starts: StartQueue[ProvisionedGroup] = StartQueue(2, ProvisionedGroup.begin)
         self.rooms = self.asked = 0
         self.room_left = 1000
         self.started: list[FakeEnvironment] = []
@@ -105,6 +106,14 @@ class Stage:
         made = FakeEnvironment(owner, failure)
         self.started.append(made)
         return made
+
+    def want_start(self, group: ProvisionedGroup) -> None:
+        """Two at a time."""
+        self.starts.put(group)
+
+    def start_slot(self) -> Slot:
+        """One of the two."""
+        return self.starts.slot()
 
     def take_room(self, memory_mib: int) -> None:
         """Count, within `room_left`."""
@@ -248,7 +257,7 @@ async def test_three_failures_in_a_row_are_one(stage: Stage) -> None:
 
 async def test_a_success_forgives_failures(stage: Stage) -> None:
     """An init phase that fails now and then fails no allocation."""
-    stage.provisioned_starts = asyncio.Semaphore(1)
+    stage.starts = StartQueue(1, ProvisionedGroup.begin)
     stage.failures = [failed(), failed()]
     stage.group.resize(2)
     await stage.settle(lambda: stage.group.is_complete)

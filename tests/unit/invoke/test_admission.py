@@ -11,7 +11,7 @@ from hypothesis.strategies import integers, none, sampled_from
 
 from lambd.invoke.admission import Admission, Lease
 from lambd.model.errors import ThrottledError
-from lambd.store.database import ReservationsChanged
+from lambd.store.database import FunctionChanged, ReservationsChanged
 
 
 def test_the_account_has_a_limit() -> None:
@@ -54,6 +54,48 @@ def test_other_notices_change_nothing() -> None:
     admission = Admission(1)
     admission.note(object())
     admission.acquire("f", None)
+
+
+def test_requests_have_a_rate() -> None:
+    """Ten a second for each unit of concurrency, of which a second's worth may come at once."""
+    admission = Admission(2, requests_per_concurrency=10)
+    for _ in range(20):
+        admission.acquire("f", None).release()
+    with pytest.raises(ThrottledError) as caught:
+        admission.acquire("f", None)
+    assert caught.value.reason == "FunctionInvocationRateLimitExceeded"
+    assert caught.value.retry_after_s == 1
+    assert admission.in_use == 0
+    # Another function has its own.
+    admission.acquire("g", None).release()
+
+
+def test_a_reservation_has_its_own_rate() -> None:
+    """And its own reason; concurrency is looked at first."""
+    admission = Admission(100, requests_per_concurrency=10)
+    for _ in range(10):
+        admission.acquire("f", 1).release()
+    with pytest.raises(ThrottledError) as caught:
+        admission.acquire("f", 1)
+    assert caught.value.reason == "ReservedFunctionInvocationRateLimitExceeded"
+    with pytest.raises(ThrottledError) as caught:
+        admission.acquire("f", 0)
+    assert caught.value.reason == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    # A larger one is a new one.
+    for _ in range(20):
+        admission.acquire("f", 2).release()
+
+
+def test_a_function_that_changed_is_forgotten() -> None:
+    """Unless it holds something, which is given back later."""
+    admission = Admission(2)
+    lease = admission.acquire("f", None)
+    admission.note(FunctionChanged(name="f"))
+    assert admission.in_use == 1
+    lease.release()
+    admission.note(FunctionChanged(name="f"))
+    assert admission.in_use == 0
+    assert admission.acquire("f", None) is not lease
 
 
 class Counting(RuleBasedStateMachine):
