@@ -26,6 +26,7 @@ from tests.acceptance.test_function_urls import open_to_all
 from lambd.runtimes import npm
 from lambd.runtimes.cache import Cache
 
+
 pytestmark = [pytest.mark.slow, pytest.mark.oci]
 
 FLASK = """
@@ -234,7 +235,7 @@ def site(
     aws = server.lambda_client()
     aws.create_function(
         FunctionName=request.param,
-        Runtime=cast("RuntimeType", runtime),
+        Runtime=runtime,
         Role=ROLE,
         Handler=handler,
         Code={"ZipFile": zipped_tree(directory)},
