@@ -26,7 +26,6 @@ from tests.acceptance.test_function_urls import open_to_all
 from lambd.runtimes import npm
 from lambd.runtimes.cache import Cache
 
-
 pytestmark = [pytest.mark.slow, pytest.mark.oci]
 
 FLASK = """
