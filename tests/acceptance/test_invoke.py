@@ -6,6 +6,7 @@ import base64
 import concurrent.futures
 import json
 import re
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -266,6 +267,43 @@ def test_a_timeout_leaves_sibling_environments_alone(
         quick = threads.submit(lambda: [call(server.lambda_client(), name, 0.5) for _ in range(4)])
         assert slow.result()["errorType"] == "Sandbox.Timedout"
         assert quick.result() == ["slept"] * 4
+
+
+def test_a_caller_that_leaves_does_not_stop_the_function(
+    server: Server, aws: LambdaClient, create: CreateFunction
+) -> None:
+    """It runs to its end, is reported, and its environment takes the next invocation."""
+    name = create(
+        """
+        import time
+        def handler(event, context):
+            print("begun")
+            time.sleep(event)
+            print("finished")
+            return "there"
+        """
+    )
+    logs = server.logs_client()
+
+    def wait_for(number: int, pattern: str) -> None:
+        """Until so many events of the function's log match."""
+        deadline = time.monotonic() + 60
+        found = 0
+        while found < number and time.monotonic() < deadline:
+            page = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern=pattern)
+            found = len(page["events"])
+        assert found == number
+
+    call(aws, name, 0)
+    with socket.create_connection(("127.0.0.1", server.port)) as leaving:
+        leaving.sendall(
+            f"POST /2015-03-31/functions/{name}/invocations HTTP/1.1\r\nHost: localhost\r\n"
+            "Content-Length: 1\r\n\r\n1".encode()
+        )
+        wait_for(2, "begun")
+    wait_for(2, "REPORT")
+    wait_for(2, "finished")
+    assert call(aws, name, 0) == "there"
 
 
 def test_too_large_a_response_is_a_function_error(
