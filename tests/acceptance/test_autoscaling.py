@@ -202,6 +202,8 @@ def test_load_scales_out_and_silence_scales_in(
         wait_for(lambda: capacity(aws, "tracked") == 3)
         wait_for(lambda: at_maximum(scaling, "tracked"))
     wait_for(lambda: capacity(aws, "tracked") == 1)
+    # An activity ends a moment after the allocation that it waits for.
+    wait_for(lambda: activities_of(scaling, "tracked")[-1]["StatusCode"] == "Successful")
 
     done = [
         each for each in activities_of(scaling, "tracked") if each["StatusCode"] == "Successful"

@@ -1,7 +1,8 @@
 """A program that accepts and attempts events under load, and is killed again and again.
 
 `python -m tests.integration.event_driver DIRECTORY KILLS SEED` imports everything once, then forks a
-child for each round and kills it at a random moment. Children write what they acknowledged, and
+child for each round and kills it at a random moment: of its start in every other round, of its work
+in the rest, however fast the machine is. Children write what they acknowledged, and
 every attempt with its result, to files: one write each, which outlives the process. At the
 end nothing is accepted any more, and what is left is worked off.
 """
@@ -42,7 +43,8 @@ SCOPE = Scope(account_id="000000000000", region="us-east-1")
 TOGETHER = 16
 OK = InvocationResult(payload=b"1", executed_version="$LATEST")
 BAD = InvocationResult(payload=b"{}", executed_version="$LATEST", function_error="Unhandled")
-_LONGEST_ROUND_S = 0.09
+_LONGEST_START_S = 0.09
+_LONGEST_WORK_S = 0.05
 
 
 class Driver:
@@ -58,8 +60,8 @@ class Driver:
         self._told = os.open(directory / "told", flags)
         self._numbers = (f"{seed}-{number}" for number in itertools.count())
 
-    async def run(self, *, accepts: bool) -> None:
-        """Work until killed; without `accepts`, until nothing is left."""
+    async def run(self, started: int | None) -> None:
+        """Accept and work until killed, telling `started` at the beginning; without, end the rest."""
         database = await asyncio.to_thread(Database.open, self._directory / "data")
         options = EventOptions(
             scope=SCOPE,
@@ -80,7 +82,8 @@ class Driver:
                 tasks=tasks,
             )
             await queue.open()
-            if accepts:
+            if started is not None:
+                os.write(started, b".")
                 for _ in range(TOGETHER):
                     self._accept(queue)
                 await asyncio.Event().wait()
@@ -147,15 +150,22 @@ def main(directory: Path, kills: int, seed: int) -> None:
     """Run the rounds, and the last one."""
     chance = random.Random(seed)
     for number in range(kills):
+        is_started, started = os.pipe()
         child = os.fork()
         if not child:
-            uvloop.run(Driver(directory, seed + number).run(accepts=True))
+            uvloop.run(Driver(directory, seed + number).run(started))
             os._exit(1)
-        time.sleep(chance.random() * _LONGEST_ROUND_S)
+        os.close(started)
+        if number % 2:
+            time.sleep(chance.random() * _LONGEST_START_S)
+        else:
+            os.read(is_started, 1)
+            time.sleep(chance.random() * _LONGEST_WORK_S)
+        os.close(is_started)
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         assert os.WIFSIGNALED(status), "a round ended by itself"
-    uvloop.run(Driver(directory, seed + kills).run(accepts=False))
+    uvloop.run(Driver(directory, seed + kills).run(None))
 
 
 if __name__ == "__main__":

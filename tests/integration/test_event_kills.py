@@ -38,5 +38,5 @@ def test_no_acknowledged_event_is_lost(tmp_path: Path) -> None:
     assert every_f3
     assert [number for number in every_f3 if number not in told] == []
     again = ran.total() - len(ran) + told.total() - len(told)
-    # At most what was under way at each kill; on average a good deal less.
-    assert again < KILLS * SLOTS / 4
+    # At most what was under way at each kill.
+    assert again <= KILLS * SLOTS
