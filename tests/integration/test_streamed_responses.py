@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import pytest
 from tests.unit.environments.conftest import Stage, make_stage
 
+from lambd.environments.processes import RUNTIME
 from lambd.environments.relay import StreamLimits
 from lambd.http.server import HttpServer
 from lambd.model.errors import PlatformError
@@ -303,7 +304,7 @@ async def test_the_end_of_the_runtime_explains_a_body_that_breaks_off(world: Wor
     writer.write(chunk(b"one"))
     assert await world.caller.parts.get() == b"one"
     writer.transport.abort()
-    world.stage.sandbox.report(exited="runtime", status=9)
+    world.stage.sandbox.report(exited=RUNTIME, status=9)
     platform_error, _, message = error_of(await world.result)
     assert platform_error == "Runtime.ExitError"
     assert message.endswith("Runtime exited with error: signal: killed")

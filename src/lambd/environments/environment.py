@@ -23,24 +23,25 @@ from `time.monotonic`, since the event loop's own clock has whole milliseconds o
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol
 
 import structlog
 
-from lambd.environments.failures import Failure, exited, start_failed, timed_out
+from lambd.environments.failures import Failure, exited, timed_out
 from lambd.environments.function_log import FunctionLog
+from lambd.environments.processes import Launch, Processes
 from lambd.environments.relay import ResponseRelay, StreamLimits
 from lambd.environments.running import ResultCallback, Running
+from lambd.environments.shutdown import ShutdownReason
 from lambd.http.exchanges import StreamedExchange
 from lambd.http.server import HttpServer
 from lambd.model.errors import (
     RUNTIME_INVALID_ENTRYPOINT,
+    SANDBOX_TIMED_OUT,
     PlatformError,
     SandboxError,
 )
@@ -53,13 +54,9 @@ from lambd.telemetry.lines import Report
 
 _log = structlog.get_logger(__name__)
 
-# Killing every process inside takes no longer than this unless the sandbox is broken.
-_KILL_TIMEOUT_S = 5.0
 # How long the end of a streamed answer that broke off waits for the reason, which is most often the
 # end of the runtime process.
 _TRUNCATED_GRACE_S = 0.1
-# Largest packet that init may send.
-_CONTROL_PACKET_BYTES = 64 * 1024
 _MIB = 1024 * 1024
 
 
@@ -76,17 +73,7 @@ class Phase(Enum):
     DEAD = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """How init starts the runtime process; see `runtimes/shims/init.py`."""
-
-    mode: str
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
-    cwd: str
-    # Of these, the first that exists takes the place of `argv[0]`.
-    programs: tuple[str, ...] = ()
-
+_INITIALISING = frozenset({Phase.STARTING, Phase.INVOKE_INIT})
 
 AcquiredCallback = Callable[["ExecutionEnvironment | PlatformError"], None]
 
@@ -135,12 +122,12 @@ class ExecutionEnvironment:
         self.servers: list[HttpServer] = []
         self.session = RuntimeSession(
             self,
+            launch.function,
             response_limit_bytes=response_limit_bytes,
             stream_limit_bytes=stream_limits.size_bytes,
         )
         self._stream_limits = stream_limits
         self._sandbox = sandbox
-        self._launch = launch
         self._log = log
         self._owner = owner
         self._phase = Phase.STARTING
@@ -150,11 +137,11 @@ class ExecutionEnvironment:
         self._init_failure: Failure | None = None
         # Duration of the init phase, until the first invocation has reported it.
         self._unreported_init_ms: float | None = None
-        self._oom_kills_seen = 0
         # Looks whether the invocation's time is up.
         self._timer: asyncio.TimerHandle | None = None
-        self._kill_timer: asyncio.TimerHandle | None = None
-        self._loop.add_reader(sandbox.control.fileno(), self._read_control)
+        self._processes = Processes(sandbox, launch, self.session, self)
+        # Done when the shutdown phase before the end is over.
+        self._spun_down: asyncio.Future[None] | None = None
 
     # -- the owner's side
 
@@ -184,17 +171,19 @@ class ExecutionEnvironment:
         """
         started = time.monotonic()
         self._log.init_start()
-        self._start_runtime()
+        self._processes.start()
         try:
             async with asyncio.timeout(self._init_timeout_s()):
                 failure = await self._init_done
         except TimeoutError:
             self._log.init_report(self._ms_since(started), status="timeout", error_type=None)
-            self._reset()
+            self._log.extensions(self.session.extensions.extensions)
+            self._reset(ShutdownReason.TIMEOUT)
             return timed_out("", int(self._init_timeout_s()))
         if self._phase is Phase.DEAD:
             raise SandboxError(f"sandbox {self._sandbox.id} ended while it was initialising")
         self._sandbox.limit_cpu()
+        self._log.extensions(self.session.extensions.extensions)
         if failure is None:
             self._unreported_init_ms = self._ms_since(started)
             self._become_available(Phase.IDLE)
@@ -202,7 +191,7 @@ class ExecutionEnvironment:
             self._log.init_report(
                 self._ms_since(started), status="error", error_type=failure.error_type
             )
-            self._reset()
+            self._reset(ShutdownReason.FAILURE)
         return failure
 
     def _init_timeout_s(self) -> float:
@@ -232,7 +221,7 @@ class ExecutionEnvironment:
             self._deliver(running)
         else:
             self._phase = Phase.INVOKE_INIT
-            self._start_runtime()
+            self._processes.start()
 
     def _thaw(self) -> None:
         try:
@@ -249,7 +238,14 @@ class ExecutionEnvironment:
             self.is_frozen = True
 
     async def close(self) -> None:
-        """Shut down: an invocation under way fails; the sandbox is gone afterwards."""
+        """Shut down: an invocation under way fails; the sandbox is gone afterwards.
+
+        An idle environment's extensions have their shutdown phase.
+        """
+        if self._phase is Phase.IDLE and self.session.extensions.is_active:
+            self._spun_down = self._loop.create_future()
+            self._reset(ShutdownReason.SPINDOWN)
+            await self._spun_down
         if self._phase is not Phase.DEAD:
             self._die()
         self._log.close()
@@ -259,16 +255,31 @@ class ExecutionEnvironment:
 
     # -- lambd.runtimeapi.session.RuntimeEvents
 
+    def extensions_registered(self) -> None:
+        """The last of the external extensions has registered: now comes the runtime."""
+        self._processes.start_runtime()
+
+    def extension_ready(self) -> None:
+        """An extension asked for its next event."""
+        if self.session.is_ready:
+            self.runtime_ready()
+
     def runtime_ready(self) -> None:
-        """The runtime asked for the next invocation."""
+        """The runtime asked for the next invocation; all goes on once extensions have done so."""
         if self._phase is Phase.BUSY:
             self._settle_truncated()
+        extensions = self.session.extensions
+        if self._phase in _INITIALISING:
+            extensions.close_registration()
+        if extensions.is_active and not extensions.are_ready:
+            return
         if self._phase is Phase.FINISHING:
             self._finish()
             self._become_available(Phase.IDLE)
         elif self._phase is Phase.STARTING:
             self._settle_init(None)
         elif self._phase is Phase.INVOKE_INIT and self._running is not None:
+            self._log.extensions(extensions.extensions)
             self._deliver(self._running)
 
     def runtime_responded(self, outcome: RuntimeOutcome) -> None:
@@ -324,7 +335,10 @@ class ExecutionEnvironment:
     def _deliver(self, running: Running) -> None:
         remaining_s = running.started + self.config.timeout_s - time.monotonic()
         self._phase = Phase.BUSY
-        self.session.deliver(running.invocation, int((time.time() + remaining_s) * 1000))
+        deadline_ms = int((time.time() + remaining_s) * 1000)
+        self.session.deliver(running.invocation, deadline_ms)
+        if self.session.extensions.is_active:
+            self.session.extensions.invoke(running.invocation, deadline_ms)
 
     def _settle_truncated(self) -> None:
         """No better reason came for which the answer broke off, if it did."""
@@ -367,7 +381,8 @@ class ExecutionEnvironment:
         if self._running is not None and self._running.outcome is None:
             self._running.failure = failure
         self._finish()
-        self._reset()
+        is_timeout = failure.error_type == SANDBOX_TIMED_OUT
+        self._reset(ShutdownReason.TIMEOUT if is_timeout else ShutdownReason.FAILURE)
 
     def _look_at_time(self) -> None:
         """End an invocation whose time is up, else look again when it would be.
@@ -385,58 +400,36 @@ class ExecutionEnvironment:
         else:
             self._fail(timed_out(running.invocation.request_id, self.config.timeout_s))
 
-    # -- the runtime process
+    # -- lambd.environments.processes.ProcessesOwner
 
-    def _start_runtime(self) -> None:
-        self.session.reset()
-        self._send(
-            {
-                "start": "runtime",
-                "mode": self._launch.mode,
-                "argv": list(self._launch.argv),
-                "env": dict(self._launch.env),
-                "cwd": self._launch.cwd,
-                "programs": list(self._launch.programs),
-            }
-        )
-
-    def _runtime_exited(self, wait_status: int | None) -> None:
-        """The runtime process ended by itself (or by the kernel's hand)."""
-        if self._phase in {Phase.RESETTING, Phase.DEAD, Phase.COLD}:
-            return
-        self._end_runtime(exited("", wait_status, out_of_memory=False), wait_status)
-
-    def _end_runtime(self, init_failure: Failure, wait_status: int | None) -> None:
-        out_of_memory = self._took_oom_kill()
+    def process_missing(self, failed: Callable[[str], Failure]) -> None:
+        """What is under way fails, and the environment begins anew."""
         if self._phase is Phase.STARTING:
-            self._settle_init(
-                exited("", wait_status, out_of_memory=True) if out_of_memory else init_failure
-            )
+            self._settle_init(failed(""))
         elif self._running is not None:
-            request_id = self._running.invocation.request_id
-            self._fail(exited(request_id, wait_status, out_of_memory=out_of_memory))
+            self._fail(failed(self._running.invocation.request_id))
         else:
-            self._reset()
+            self._reset(ShutdownReason.FAILURE)
 
-    def _start_failed(self, message: str) -> None:
-        request_id = self._running.invocation.request_id if self._running is not None else ""
-        failure = start_failed(request_id, RUNTIME_INVALID_ENTRYPOINT, message)
-        if self._phase is Phase.STARTING:
-            self._settle_init(failure)
-        elif self._phase is Phase.INVOKE_INIT:
-            self._fail(failure)
+    def processes_ended(self) -> None:
+        """Nothing runs inside but init: ready for a new life, or for the end."""
+        if self._spun_down is not None:
+            _settle(self._spun_down)
+        elif self._phase is Phase.RESETTING:
+            self._log.drain()
+            self.session.reset()
+            self._become_available(Phase.COLD)
+
+    def init_lost(self) -> None:
+        """Init has ended or cannot be trusted."""
+        self._die()
 
     def _settle_init(self, failure: Failure | None) -> None:
         if not self._init_done.done():
             self._init_done.set_result(failure)
 
-    def _took_oom_kill(self) -> bool:
-        kills = self._sandbox.oom_kills()
-        grown, self._oom_kills_seen = kills > self._oom_kills_seen, kills
-        return grown
-
-    def _reset(self) -> None:
-        """Kill every process inside but init; /tmp stays. Ends COLD."""
+    def _reset(self, reason: ShutdownReason) -> None:
+        """End every process inside but init; /tmp stays. Ends COLD."""
         if self._phase in {Phase.RESETTING, Phase.DEAD}:
             return
         self._phase = Phase.RESETTING
@@ -446,76 +439,24 @@ class ExecutionEnvironment:
             except SandboxError as error:
                 _log.warning("thaw_failed", sandbox=self._sandbox.id, error=error.message)
                 return
-        self._send({"kill": True})
-        if self._phase is Phase.RESETTING:
-            self._kill_timer = self._loop.call_later(_KILL_TIMEOUT_S, self._die)
-
-    def _killed(self) -> None:
-        if self._kill_timer is not None:
-            self._kill_timer.cancel()
-            self._kill_timer = None
-        if self._phase is Phase.RESETTING:
-            self._oom_kills_seen = self._sandbox.oom_kills()
-            self._log.drain()
-            self.session.reset()
-            self._become_available(Phase.COLD)
+        self._processes.end(reason)
 
     def _become_available(self, phase: Phase) -> None:
         self._phase = phase
         self.idle_since = time.monotonic()
         self._owner.environment_available(self)
 
-    # -- init's control socket
-
-    def _send(self, message: Mapping[str, object]) -> None:
-        """Send one packet to init; a sandbox that cannot take it is broken."""
-        try:
-            self._sandbox.control.send(json.dumps(message).encode())
-        except OSError as error:
-            _log.warning("control_send_failed", sandbox=self._sandbox.id, error=str(error))
-            self._die()
-
-    def _read_control(self) -> None:
-        try:
-            packet = self._sandbox.control.recv(_CONTROL_PACKET_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            packet = b""
-        if not packet:
-            self._die()
-            return
-        try:
-            message = json.loads(packet)
-            self._handle_control(message)
-        except (ValueError, TypeError, AttributeError, KeyError):
-            # Only hostile code that took over init sends what init does not.
-            _log.warning("control_packet_invalid", sandbox=self._sandbox.id)
-            self._die()
-
-    def _handle_control(self, message: Mapping[str, object]) -> None:
-        if message.get("exited") == "runtime":
-            status = message["status"]
-            # What the process posted before it ended is in our socket by now, perhaps unread: let
-            # this loop step's other events go first.
-            self._loop.call_soon(self._runtime_exited, status if isinstance(status, int) else None)
-        elif message.get("killed") is True:
-            self._killed()
-        elif message.get("start_failed") == "runtime":
-            self._start_failed(str(message.get("message", ""))[:1024])
-
     def _die(self) -> None:
         """The sandbox is gone or beyond use."""
         if self._phase is Phase.DEAD:
             return
-        self._loop.remove_reader(self._sandbox.control.fileno())
-        for timer in (self._timer, self._kill_timer):
-            if timer is not None:
-                timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         was_starting = self._phase is Phase.STARTING
-        out_of_memory = self._took_oom_kill()
+        out_of_memory = self._processes.took_oom_kill()
         running = self._running
         self._phase = Phase.DEAD
+        self._processes.close()
         if running is not None and running.outcome is None:
             running.failure = exited(
                 running.invocation.request_id, None, out_of_memory=out_of_memory
@@ -523,10 +464,17 @@ class ExecutionEnvironment:
         self._finish()
         if was_starting:
             self._settle_init(exited("", None, out_of_memory=out_of_memory))
+        if self._spun_down is not None:
+            _settle(self._spun_down)
         self._owner.environment_died(self)
 
     def _ms_since(self, started: float) -> float:
         return (time.monotonic() - started) * 1000
+
+
+def _settle(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)
 
 
 def _drop(data: bytes) -> None:

@@ -19,8 +19,9 @@ from typing import Protocol
 
 from lambd.model.functions import FunctionVersion
 from lambd.model.limits import LOG_TAIL_BYTES
+from lambd.runtimeapi.extensions import Extension
 from lambd.telemetry import lines
-from lambd.telemetry.lines import InitReport, InitStart, LogSettings, Outcome, Report
+from lambd.telemetry.lines import ExtensionInit, InitReport, InitStart, LogSettings, Outcome, Report
 from lambd.telemetry.log_frames import LogParser
 
 _READ_BYTES = 64 * 1024
@@ -104,6 +105,11 @@ class FunctionLog:
         event = InitReport(duration_ms=duration_ms, outcome=Outcome(status), error_type=error_type)
         self._write(lines.init_report(event, self._settings, self._now()))
 
+    def extensions(self, extensions: Sequence[Extension]) -> None:
+        """EXTENSION for each, once the init phase has ended."""
+        for extension in extensions:
+            self._write(lines.extension(_event_of(extension), self._settings, self._now()))
+
     def start(self, request_id: str, *, keep_tail: bool) -> None:
         """START of an invocation; with `keep_tail` its last lines are kept for the caller."""
         if keep_tail:
@@ -175,6 +181,15 @@ class FunctionLog:
                 self._tail_chars += len(line)
             while len(tail) > 1 and self._tail_chars - len(tail[0]) >= LOG_TAIL_BYTES:
                 self._tail_chars -= len(tail.popleft())
+
+
+def _event_of(extension: Extension) -> ExtensionInit:
+    return ExtensionInit(
+        name=extension.name,
+        state=extension.state,
+        events=extension.events,
+        error_type=extension.error_type,
+    )
 
 
 def _now_ms() -> int:

@@ -6,10 +6,13 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
-from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment, Launch
+from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment
 from lambd.environments.function_log import FunctionLog, LogSink
+from lambd.environments.init_channel import Program
 from lambd.environments.preparation import PreparationFailedError, Prepared, Preparer
+from lambd.environments.processes import RUNTIME, Launch
 from lambd.environments.relay import StreamLimits
 from lambd.http.busy_poll import BusyPoll
 from lambd.http.exchanges import Application
@@ -17,12 +20,15 @@ from lambd.http.server import HttpServer
 from lambd.model.arns import Scope
 from lambd.model.errors import SandboxError
 from lambd.model.functions import Deployment, FunctionVersion
+from lambd.runtimeapi.extensions import FunctionFacts
 from lambd.runtimeapi.session import RESPONSE_MODE
 from lambd.runtimes.environment import (
     Credentials,
+    StartMode,
     Surroundings,
     environment,
     exec_argv,
+    extension_environment,
     path_inside,
     start_mode,
 )
@@ -32,6 +38,9 @@ from lambd.telemetry.lines import log_stream_name
 
 _TASK_ROOT = "/var/task"
 _LAYERS_ROOT = "/opt"
+_EXTENSIONS = "extensions"
+# A layer that has it turns external extensions off.
+_EXTENSIONS_OFF = "disable-extensions-jwigqn8j"
 # Connections that code inside may hold to its Runtime API, and to the platform's own.
 _MAX_RUNTIME_CONNECTIONS = 64
 _MAX_PLATFORM_CONNECTIONS = 256
@@ -171,12 +180,42 @@ class Starter:
         )
         variables = environment(version, deployment, self._settings.scope, runtime, around)
         return Launch(
-            mode=start_mode(runtime, config.environment or {}),
-            argv=exec_argv(runtime, config, around),
-            env=variables,
-            cwd=around.task_root,
-            programs=tuple(path_inside(program, around) for program in runtime.programs),
+            runtime=Program(
+                name=RUNTIME,
+                mode=start_mode(runtime, config.environment or {}),
+                argv=exec_argv(runtime, config, around),
+                env=variables,
+                cwd=around.task_root,
+                programs=tuple(path_inside(program, around) for program in runtime.programs),
+            ),
+            extensions=tuple(
+                Program(
+                    name=name,
+                    mode=StartMode.EXEC,
+                    argv=(path_inside(f"{_LAYERS_ROOT}/{_EXTENSIONS}/{name}", around),),
+                    env=extension_environment(variables),
+                    cwd="/",
+                )
+                for name in _external_extensions(prepared.opt_dir)
+            ),
+            function=FunctionFacts(
+                name=version.name,
+                version=version.version,
+                handler=config.handler or "",
+                account_id=self._settings.scope.account_id,
+            ),
         )
+
+
+def _external_extensions(opt_dir: Path | None) -> list[str]:
+    """Names of the programs that a function's layers have in /opt/extensions."""
+    if opt_dir is None or (opt_dir / _EXTENSIONS_OFF).exists():
+        return []
+    try:
+        with os.scandir(opt_dir / _EXTENSIONS) as entries:
+            return sorted(each.name for each in entries if not each.is_dir(follow_symlinks=False))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _spec(deployment: Deployment, prepared: Prepared) -> SandboxSpec:

@@ -21,6 +21,11 @@ MEMORY_MIB_PER_VCPU = 1769
 INIT_TIMEOUT_S = 10.0
 # The same of provisioned environments, unless the function's timeout is longer.
 PROVISIONED_INIT_TIMEOUT_S = 130.0
+# Extensions of one environment, external and internal together.
+EXTENSIONS = 10
+# Shutdown phase, seconds: with external extensions, and with internal ones only. Without extensions
+# there is none. The runtime's share of it comes first.
+SHUTDOWN_S, SHUTDOWN_INTERNAL_S, SHUTDOWN_RUNTIME_SHARE = 2.0, 0.5, 0.3
 # Last bytes of the log returned by LogType=Tail.
 LOG_TAIL_BYTES = 4096
 # File descriptors per process, processes and threads per environment.

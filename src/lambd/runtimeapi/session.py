@@ -30,6 +30,8 @@ from lambd.model.errors import (
     RUNTIME_UNKNOWN,
 )
 from lambd.model.invocations import Invocation
+from lambd.runtimeapi.extensions import ExtensionEvents, ExtensionSession, FunctionFacts
+from lambd.runtimeapi.replies import ACCEPTED, JSON, error_reply
 from lambd.runtimeapi.state import (
     InvalidStateTransitionError,
     RuntimeEvent,
@@ -43,14 +45,6 @@ _INIT_ERROR = "/2018-06-01/runtime/init/error"
 _INVOCATION = "/2018-06-01/runtime/invocation/"
 _RESPONSE = "/response"
 _PING = "/2018-06-01/ping"
-_JSON = ("Content-Type", "application/json")
-_ACCEPTED = Response(
-    202,
-    [_JSON],
-    b'{"status":"OK"}\n',
-    b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
-    b'{"status":"OK"}\n',
-)
 # The header by which a response says how it comes: HttpServer's `stream_marker`.
 RESPONSE_MODE = b"lambda-runtime-function-response-mode"
 _STREAMING = "streaming"
@@ -77,7 +71,7 @@ class RuntimeOutcome:
 PartCallback = Callable[[bytes], None]
 
 
-class RuntimeEvents(Protocol):
+class RuntimeEvents(ExtensionEvents, Protocol):
     """What a session tells its owner."""
 
     def runtime_ready(self) -> None:
@@ -100,9 +94,15 @@ class RuntimeSession:
     """One runtime process's talk with the platform; `reset` before each new process."""
 
     def __init__(
-        self, events: RuntimeEvents, *, response_limit_bytes: int, stream_limit_bytes: int
+        self,
+        events: RuntimeEvents,
+        function: FunctionFacts,
+        *,
+        response_limit_bytes: int,
+        stream_limit_bytes: int,
     ) -> None:
         self._events = events
+        self.extensions = ExtensionSession(events, function)
         self._response_limit_bytes = response_limit_bytes
         self._stream_limit_bytes = stream_limit_bytes
         # Limit of a streamed answer to the invocation under way.
@@ -129,6 +129,7 @@ class RuntimeSession:
         self._waiting = None
         self._request_id = None
         self._end_streaming()
+        self.extensions.reset()
 
     def deliver(self, invocation: Invocation, deadline_ms: int) -> None:
         """Answer the waiting `next` with an invocation; `is_ready` has been checked.
@@ -144,7 +145,7 @@ class RuntimeSession:
         if waiting is None:
             raise InvalidStateTransitionError(self._state, RuntimeEvent.DELIVER)
         headers = [
-            _JSON,
+            JSON,
             ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
             ("Lambda-Runtime-Deadline-Ms", str(deadline_ms)),
             ("Lambda-Runtime-Invoked-Function-Arn", invocation.invoked_function_arn),
@@ -180,30 +181,30 @@ class RuntimeSession:
                 self._init_error(exchange)
             elif path == _PING and request.method == "GET":
                 exchange.respond(Response(200, [("Content-Type", "text/plain")], b"pong"))
-            else:
-                exchange.respond(_error(404, "NotFound", "404 page not found"))
+            elif not self.extensions.handle(exchange):
+                exchange.respond(error_reply(404, "NotFound", "404 page not found"))
         except InvalidStateTransitionError as error:
-            exchange.respond(_error(403, "InvalidStateTransition", str(error)))
+            exchange.respond(error_reply(403, "InvalidStateTransition", str(error)))
 
     def _next(self, exchange: Exchange) -> None:
         self._state = after(self._state, RuntimeEvent.NEXT)
         stale, self._waiting = self._waiting, exchange
         if stale is not None:
-            stale.respond(_error(403, "InvalidStateTransition", "Superseded by a newer call"))
+            stale.respond(error_reply(403, "InvalidStateTransition", "Superseded by a newer call"))
         self._request_id = None
         self._events.runtime_ready()
 
     def _invocation_call(self, exchange: Exchange, rest: str) -> None:
         request_id, _, verb = rest.partition("/")
         if verb not in {"response", "error"}:
-            exchange.respond(_error(404, "NotFound", "404 page not found"))
+            exchange.respond(error_reply(404, "NotFound", "404 page not found"))
         elif request_id != self._request_id or self._state is not RuntimeState.RUNNING:
-            exchange.respond(_error(400, "InvalidRequestID", "Invalid request ID"))
+            exchange.respond(error_reply(400, "InvalidRequestID", "Invalid request ID"))
         elif verb == "response":
             self._response(exchange)
         else:
             self._state = after(self._state, RuntimeEvent.ERROR)
-            exchange.respond(_ACCEPTED)
+            exchange.respond(ACCEPTED)
             self._events.runtime_responded(_reported_error(exchange))
 
     def _response(self, exchange: Exchange) -> None:
@@ -222,12 +223,12 @@ class RuntimeSession:
         else:
             # The caller first: it waits, and the runtime has nothing to do but ask for more.
             self._events.runtime_responded(RuntimeOutcome(payload=exchange.request.body))
-            exchange.respond(_ACCEPTED)
+            exchange.respond(ACCEPTED)
 
     def _refuse_mode(self, exchange: Exchange, mode: str) -> None:
         self._state = after(self._state, RuntimeEvent.RESPONSE)
         exchange.respond(
-            _error(400, "InvalidFunctionResponseMode", "Invalid function response mode")
+            error_reply(400, "InvalidFunctionResponseMode", "Invalid function response mode")
         )
         self._events.runtime_responded(
             _platform_error(RUNTIME_INVALID_RESPONSE_MODE, f"Invalid response mode: {mode}")
@@ -235,7 +236,7 @@ class RuntimeSession:
 
     def _refuse_size(self, exchange: Exchange, limit_bytes: int) -> None:
         text = f"maximum allowed payload size ({limit_bytes} bytes)."
-        exchange.respond(_error(413, "RequestEntityTooLarge", f"Exceeded {text}"))
+        exchange.respond(error_reply(413, "RequestEntityTooLarge", f"Exceeded {text}"))
         self._events.runtime_responded(
             _platform_error(
                 FUNCTION_RESPONSE_SIZE_TOO_LARGE, f"Response payload size exceeded {text}"
@@ -266,14 +267,14 @@ class RuntimeSession:
         self._end_streaming()
         self._state = after(self._state, RuntimeEvent.RESPONSE)
         self._events.runtime_responded(_streamed_outcome(trailers))
-        streaming.exchange.respond(_ACCEPTED, close=True)
+        streaming.exchange.respond(ACCEPTED, close=True)
 
     def _stream_truncated(self, streaming: _Streaming) -> None:
         self._end_streaming()
         self._state = after(self._state, RuntimeEvent.RESPONSE)
         if streaming.exchange.is_open:
             streaming.exchange.respond(
-                _error(400, "TruncatedHTTPRequest", "HTTP request detected as truncated"),
+                error_reply(400, "TruncatedHTTPRequest", "HTTP request detected as truncated"),
                 close=True,
             )
         self._events.runtime_truncated(
@@ -288,7 +289,7 @@ class RuntimeSession:
 
     def _init_error(self, exchange: Exchange) -> None:
         self._state = after(self._state, RuntimeEvent.INIT_ERROR)
-        exchange.respond(_ACCEPTED)
+        exchange.respond(ACCEPTED)
         self._events.runtime_init_failed(_reported_error(exchange))
 
 
@@ -325,11 +326,6 @@ def _collect(exchange: StreamedExchange, route: Callable[[Exchange], None]) -> N
 
     exchange.on_data = take
     exchange.on_end = ended
-
-
-def _error(status: int, error_type: str, message: str) -> Response:
-    body = json.dumps({"errorMessage": message, "errorType": error_type}).encode()
-    return Response(status, [_JSON], body)
 
 
 def _platform_error(error_type: str, message: str) -> RuntimeOutcome:

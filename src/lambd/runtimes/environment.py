@@ -29,6 +29,19 @@ _READ_AT_START = frozenset(
 )
 
 
+# What the runtime process has and external extensions have not, beside names with an underscore in
+# front.
+_RUNTIME_ONLY = frozenset(
+    {
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+    }
+)
+
+
 class StartMode(StrEnum):
     """How init starts the runtime process."""
 
@@ -126,6 +139,15 @@ def environment(
     if runtime.family is Family.PYTHON:
         composed["LD_LIBRARY_PATH"] = _library_path(composed["LD_LIBRARY_PATH"], around)
     return composed
+
+
+def extension_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Of the runtime process's variables those that external extensions get."""
+    return {
+        name: value
+        for name, value in variables.items()
+        if name not in _RUNTIME_ONLY and not name.startswith(("_", "AWS_XRAY_"))
+    }
 
 
 def _defaults(

@@ -1,4 +1,4 @@
-"""The platform's own lines in a function's log: INIT_START, START, END, REPORT, INIT_REPORT.
+"""The platform's own lines in a function's log: INIT_START, EXTENSION, START, END, REPORT ...
 
 Pure formatting, Text and JSON. Every line ends with a newline, as AWS's do. Source: runtime.md
 section 7 (lines recorded from AWS; JSON records are those of the Telemetry API, section 6).
@@ -77,6 +77,17 @@ class InitReport:
     phase: str = "init"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtensionInit:
+    """What an extension has come to by the end of an initialisation."""
+
+    name: str
+    # `Ready`, `Registered`, `LaunchError` ...
+    state: str
+    events: tuple[str, ...] = ()
+    error_type: str | None = None
+
+
 # Not frozen, as other values are: one is made for every invocation, and freezing costs.
 @dataclass(slots=True, kw_only=True)
 class Report:
@@ -137,6 +148,23 @@ def init_report(event: InitReport, settings: LogSettings, now: datetime) -> str:
     record["metrics"] = {"durationMs": _rounded(event.duration_ms)}
     level = SystemLevel.DEBUG if event.initialization_type == "on-demand" else SystemLevel.INFO
     return _record("platform.initReport", record, _worse(level, failed), settings, now)
+
+
+def extension(event: ExtensionInit, settings: LogSettings, now: datetime) -> str:
+    """EXTENSION; empty if the settings leave it out."""
+    if not settings.is_json:
+        line = f"EXTENSION\tName: {event.name}\tState: {event.state}"
+        line += f"\tEvents: [{', '.join(event.events)}]"
+        return f"{line}\tError Type: {event.error_type}\n" if event.error_type else f"{line}\n"
+    record: dict[str, Any] = {
+        "name": event.name,
+        "state": event.state,
+        "events": list(event.events),
+    }
+    if event.error_type is not None:
+        record["errorType"] = event.error_type
+    level = _worse(SystemLevel.INFO, event.error_type is not None)
+    return _record("platform.extension", record, level, settings, now)
 
 
 def start(request_id: str, version: str, settings: LogSettings, now: datetime) -> str:

@@ -9,14 +9,21 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment, Launch
+from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment
 from lambd.environments.function_log import FunctionLog
+from lambd.environments.init_channel import Program
+from lambd.environments.processes import RUNTIME, Launch
 from lambd.environments.relay import StreamLimits
 from lambd.http.messages import Request, Response
 from lambd.model.functions import Code, Deployment, FunctionConfig, FunctionVersion, State
 from lambd.model.invocations import Invocation, InvocationResult
+from lambd.runtimeapi.extensions import FunctionFacts
 from lambd.testing import FakeSandbox, RecordingLogSink
 
+LAUNCH = Launch(
+    runtime=Program(name=RUNTIME, mode="fork", argv=("python",), env={"A": "1"}, cwd="/var/task"),
+    function=FunctionFacts(name="fn", version="$LATEST", handler="a.h", account_id="000000000000"),
+)
 _STREAM_LIMITS = StreamLimits(size_bytes=1000, burst_bytes=500, bytes_per_s=100_000)
 
 
@@ -124,6 +131,7 @@ def make_stage(
     version: FunctionVersion | None = None,
     owner: EnvironmentOwner | None = None,
     stream_limits: StreamLimits = _STREAM_LIMITS,
+    launch: Launch | None = None,
     **config: object,
 ) -> Stage:
     """An environment that has not begun its init phase."""
@@ -140,7 +148,7 @@ def make_stage(
     environment = ExecutionEnvironment(
         version=version,
         sandbox=sandbox,
-        launch=Launch(mode="fork", argv=("python",), env={"A": "1"}, cwd="/var/task"),
+        launch=launch or LAUNCH,
         log=log,
         owner=owner or recorder,
         response_limit_bytes=100,

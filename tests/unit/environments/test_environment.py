@@ -11,6 +11,7 @@ import pytest
 from tests.unit.environments.conftest import Stage, make_stage
 
 from lambd.environments.environment import Phase
+from lambd.environments.processes import RUNTIME
 from lambd.model.invocations import Invocation, InvocationResult
 
 
@@ -30,7 +31,7 @@ async def initialised(stage: Stage) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(stage.environment.initialise())
         await asyncio.sleep(0)
-        assert stage.sandbox.received()["start"] == "runtime"
+        assert stage.sandbox.received()["start"] == RUNTIME
         stage.next()
 
 
@@ -147,7 +148,7 @@ async def test_runs_init_again_inside_the_invocation_after_a_failed_init(stage: 
     stage.sandbox.report(killed=True)
     await until(stage, Phase.COLD)
     result = stage.invoke(invocation())
-    assert stage.sandbox.received()["start"] == "runtime"
+    assert stage.sandbox.received()["start"] == RUNTIME
     waiting = stage.next()
     assert waiting.response is not None
     stage.respond("id-1", b"2")
@@ -196,7 +197,7 @@ async def test_tells_how_the_runtime_ended(
     await initialised(stage)
     result = stage.invoke(invocation())
     stage.sandbox.oom_kill_count = oom_kills
-    stage.sandbox.report(exited="runtime", status=wait_status)
+    stage.sandbox.report(exited=RUNTIME, status=wait_status)
     assert document(await result) == {
         "errorType": error_type,
         "errorMessage": f"RequestId: id-1 Error: {message}",

@@ -10,6 +10,7 @@ To lambd: {"ready": true}, {"started": NAME, "pid": N}, {"start_failed": NAME, "
 "kill" took it, {"killed": true}.
 From lambd: {"start": NAME, "mode": "exec" | "fork", "argv": [...], "env": {...}, "cwd": S,
 "programs": [...]}: the first of the programs, if any, that exists takes the place of argv[0];
+{"signal": NAME, "number": N}: signal a started process and its group, if it has not ended;
 {"kill": true}: kill everything but this process, reap it, answer "killed".
 The end of the control socket ends this process and thereby (process 1 of its namespace) all others.
 Without a namespace of its own it is made the reaper of orphans and kills what it finds below it.
@@ -96,6 +97,8 @@ class Init:
         """Do what one packet says."""
         if "start" in message:
             return self.start(message)
+        if "signal" in message:
+            self.signal(message["signal"], message["number"])
         if message.get("kill"):
             self.kill_all()
             send({"killed": True})
@@ -151,6 +154,15 @@ class Init:
         if programs:
             argv = [first_of(programs), *argv[1:]]
         return execute(argv, env)
+
+    def signal(self, name: str, number: int) -> None:
+        """Signal a process and those of its group."""
+        for pid, known in self.names.items():
+            if known == name:
+                try:
+                    os.killpg(pid, number)
+                except ProcessLookupError:
+                    pass
 
     def reap(self, flags: int) -> bool:
         """Collect ended children, orphans among them; returns whether none are left."""
