@@ -1,7 +1,8 @@
 """Web frameworks behind function URLs, as they come from their registries; asked like by a browser.
 
 Flask (apig-wsgi), FastAPI (Mangum) and Express (serverless-http) serve the same small site, whose
-answers show what the framework understood.
+answers show what the framework understood; so does an ordinary web server (gunicorn with Flask) that
+knows nothing of Lambda, behind AWS Lambda Web Adapter, whole and streaming.
 """
 
 from __future__ import annotations
@@ -14,19 +15,25 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 import uv
+from tests.acceptance import web_adapter
 from tests.acceptance.conftest import ROLE, RUNTIME, Server, wait_at_rest
+from tests.acceptance.packages import archive
 from tests.acceptance.test_function_urls import open_to_all
 
 from lambd.runtimes import npm
 from lambd.runtimes.cache import Cache
 
-pytestmark = [pytest.mark.slow, pytest.mark.oci]
+if TYPE_CHECKING:
+    from types_boto3_lambda import LambdaClient
+
+# Web Adapter may have to be built first.
+pytestmark = [pytest.mark.slow, pytest.mark.oci, pytest.mark.timeout(900)]
 
 FLASK = """
 import hashlib
@@ -171,6 +178,13 @@ module.exports.handler = serverless(app, { binary: ["image/*"] });
 """
 
 
+# Flask's site without a handler, and the program that serves it.
+SITE = FLASK.replace("import apig_wsgi\n", "").partition("handler =")[0]
+RUN = "#!/bin/sh\nexec python3 -m gunicorn --bind 127.0.0.1:$PORT --worker-tmp-dir /tmp app:app\n"
+# The wrapper of AWS's own layer.
+WRAPPER = '#!/bin/bash\n\nexec -- "${LAMBDA_TASK_ROOT}/${_HANDLER}"\n'
+
+
 def from_pypi(directory: Path, *packages: str) -> None:
     """Install packages for the runtime's interpreter."""
     command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--target", str(directory)]
@@ -212,13 +226,44 @@ class Site:
         )
 
 
-@pytest.fixture(scope="module", params=["flask", "fastapi", "express"])
+def adapted(aws: LambdaClient, directory: Path, invoke_mode: str) -> dict[str, Any]:
+    """What makes a function of an unmodified web server in a directory."""
+    from_pypi(directory, "flask==3.1.3", "gunicorn==26.0.0")
+    (directory / "app.py").write_text(SITE)
+    (directory / "run.sh").write_text(RUN)
+    (directory / "run.sh").chmod(0o755)
+    files: dict[str, str | bytes] = {
+        "extensions/lambda-adapter": web_adapter.build().read_bytes(),
+        "bootstrap": WRAPPER,
+    }
+    layer = aws.publish_layer_version(
+        LayerName="web-adapter", Content={"ZipFile": archive(files, mode=0o755)}
+    )
+    variables = {
+        "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
+        "AWS_LWA_INVOKE_MODE": invoke_mode.lower(),
+        "PORT": "8080",
+        "PYTHONPATH": "/var/task",
+    }
+    return {
+        "Handler": "run.sh",
+        "Layers": [layer["LayerVersionArn"]],
+        "Environment": {"Variables": variables},
+    }
+
+
+@pytest.fixture(
+    scope="module",
+    params=["flask", "fastapi", "express", "gunicorn", "gunicorn-streaming"],
+)
 def site(
     request: pytest.FixtureRequest, server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """Each framework in turn."""
     directory = tmp_path_factory.mktemp(request.param)
-    runtime, handler = RUNTIME, "app.handler"
+    aws = server.lambda_client()
+    function: dict[str, Any] = {"Runtime": RUNTIME, "Handler": "app.handler"}
+    mode = "BUFFERED"
     match request.param:
         case "flask":
             from_pypi(directory, "flask==3.1.3", "apig-wsgi==2.20.0")
@@ -227,22 +272,23 @@ def site(
             packages = ("fastapi==0.165.0", "mangum==0.22.0", "python-multipart==0.0.34")
             from_pypi(directory, *packages)
             (directory / "app.py").write_text(FASTAPI)
+        case "gunicorn" | "gunicorn-streaming":
+            mode = "RESPONSE_STREAM" if "-" in request.param else "BUFFERED"
+            function |= adapted(aws, directory, mode)
         case _:
             from_npm(directory, "express@5.3.0", "serverless-http@4.0.0")
             (directory / "index.js").write_text(EXPRESS)
-            runtime, handler = "nodejs24.x", "index.handler"
-    aws = server.lambda_client()
+            function = {"Runtime": "nodejs24.x", "Handler": "index.handler"}
     aws.create_function(
         FunctionName=request.param,
-        Runtime=runtime,
         Role=ROLE,
-        Handler=handler,
+        **function,
         Code={"ZipFile": zipped_tree(directory)},
         Timeout=30,
         MemorySize=512,
     )
     wait_at_rest(aws, request.param)
-    url = urlsplit(open_to_all(aws, request.param))
+    url = urlsplit(open_to_all(aws, request.param, InvokeMode=mode))
     with requests.Session() as client:
         yield Site(client, f"http://127.0.0.1:{server.port}", url.netloc)
     aws.delete_function(FunctionName=request.param)
