@@ -120,6 +120,8 @@ class Pool:
         self._deployments: dict[PoolKey, _Deployment] = {}
         self._by_environment: dict[ExecutionEnvironment, _Deployment] = {}
         self._closing: set[ExecutionEnvironment] = set()
+        # In the init phase that the pool itself has them run.
+        self._initialising: set[ExecutionEnvironment | None] = set()
         self._accepting = True
         self._groups: dict[GroupKey, ProvisionedGroup] = {}
         self._starts: StartQueue[_Deployment | ProvisionedGroup] = StartQueue(
@@ -200,13 +202,13 @@ class Pool:
 
     def environment_died(self, environment: ExecutionEnvironment) -> None:
         """Drop an environment whose sandbox is gone; start another for whoever waits."""
+        if environment in self._initialising:
+            # Whoever starts it is told, and tells why.
+            return
         deployment = self._by_environment.get(environment)
         self._discard(environment)
-        if deployment is not None and deployment.waiters and deployment.starting == 0:
-            try:
-                self._start_for_waiter(deployment)
-            except ThrottledError as error:
-                self._fail_waiter(deployment, error)
+        if deployment is not None and deployment.starting == 0:
+            self._start_or_refuse(deployment)
 
     # -- reconciling with the rows
 
@@ -411,6 +413,7 @@ class Pool:
             environment = await self._starter(deployment.version, self)
             deployment.starting -= 1
             self._adopt(environment, deployment)
+            self._initialising.add(environment)
             await environment.initialise()
         except PlatformError as error:
             self._start_failed(deployment, environment, error)
@@ -419,6 +422,7 @@ class Pool:
             self._start_failed(deployment, environment, SandboxError(str(error)))
         finally:
             slot.release()
+            self._initialising.discard(environment)
 
     def _adopt(self, environment: ExecutionEnvironment, deployment: _Deployment) -> None:
         self._by_environment[environment] = deployment
@@ -435,12 +439,23 @@ class Pool:
         if environment is None:
             deployment.starting -= 1
             self._ledger.give_back(deployment.memory_mib)
+            self._scaling.give_back(deployment.version.name)
         else:
             self._discard(environment)
         self._fail_waiter(deployment, error)
-        if deployment.waiters and not deployment.environments and deployment.starting == 0:
+        if not deployment.environments and deployment.starting == 0:
             # Those who wait counted on the one that failed (see max_per_deployment).
-            self._start_for_waiter(deployment)
+            self._start_or_refuse(deployment)
+
+    def _start_or_refuse(self, deployment: _Deployment) -> None:
+        """Start an environment for who waits longest, or tell him why not, and the next one."""
+        while deployment.waiters:
+            try:
+                self._start_for_waiter(deployment)
+            except ThrottledError as error:
+                self._fail_waiter(deployment, error)
+            else:
+                return
 
     # -- waiters
 

@@ -171,7 +171,9 @@ class ProvisionedGroup:
             if environment.is_usable:
                 acquired(environment)
                 return
+            # Its runtime has just gone; nobody else will tell.
             self._drop(environment)
+            self._fill()
         waiter = _Waiter(acquired, timeout_s)
         loop = asyncio.get_running_loop()
         waiter.timer = loop.call_later(_GRACE_S, self._spill_over, waiter)

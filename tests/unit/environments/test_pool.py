@@ -13,6 +13,7 @@ from tests.unit.environments.conftest import Stage, make_stage, make_version
 from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment, Phase
 from lambd.environments.placement import HostLedger
 from lambd.environments.pool import Pool, PoolKey
+from lambd.environments.scaling import ScalingRate
 from lambd.model.errors import PlatformError, SandboxError, ThrottledError
 from lambd.model.functions import FunctionVersion
 from lambd.model.invocations import Invocation
@@ -39,7 +40,13 @@ class Starter:
 class World:
     """A pool with its starter."""
 
-    def __init__(self, tasks: asyncio.TaskGroup, capacity_mib: int = 1024) -> None:
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        capacity_mib: int = 1024,
+        max_per_deployment: int | None = None,
+        environments_per_10_s: int = 0,
+    ) -> None:
         self.starter = Starter()
         self.pool = Pool(
             starter=self.starter,
@@ -47,7 +54,8 @@ class World:
             tasks=tasks,
             freeze_after_s=10.0,
             idle_timeout_s=100.0,
-            max_per_deployment=None,
+            max_per_deployment=max_per_deployment,
+            scaling=ScalingRate(environments_per_10_s),
         )
 
     def acquire(self, version: FunctionVersion) -> asyncio.Future[ExecutionEnvironment]:
@@ -242,3 +250,34 @@ async def test_freezes_and_reaps_idle_environments(world: World) -> None:
     environment.idle_since = now - 101.0
     world.pool.sweep(now)
     assert world.pool.acquire_nowait(key(version)) is None
+
+
+async def test_a_start_that_fails_tells_all_who_counted_on_it() -> None:
+    """One is told why it failed; the next, whose start is over the scaling rate, that it is."""
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tasks, max_per_deployment=1, environments_per_10_s=1)
+        version = make_version()
+        requests = [world.acquire(version) for _ in range(3)]
+        await world.started(1)
+        # The sandbox goes away during the init phase.
+        world.starter.stages[0].sandbox.init.close()
+        outcomes = await asyncio.gather(*requests, return_exceptions=True)
+        kinds = [type(outcome) for outcome in outcomes]
+        assert kinds == [SandboxError, ThrottledError, ThrottledError]
+        await world.pool.close()
+
+
+async def test_a_start_that_came_to_nothing_does_not_count_for_the_rate() -> None:
+    """The next request may try again at once."""
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tasks, environments_per_10_s=1)
+        version = make_version()
+        world.starter.error = SandboxError("no")
+        with pytest.raises(SandboxError):
+            await world.acquire(version)
+        world.starter.error = None
+        request = world.acquire(version)
+        await world.started(1)
+        world.starter.stages[0].next()
+        assert (await request).phase is Phase.IDLE
+        await world.pool.close()

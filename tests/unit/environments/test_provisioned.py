@@ -341,3 +341,15 @@ def test_whatever_happens_the_number_is_reached(steps: list[tuple[int, int]]) ->
         assert all(each.is_closed for each in stage.started)
 
     asyncio.run(play())
+
+
+async def test_an_idle_environment_whose_runtime_has_gone_is_replaced(stage: Stage) -> None:
+    """Whoever finds it unusable has it replaced, though its sandbox never told."""
+    stage.group.resize(1)
+    await stage.settle(lambda: stage.group.is_complete)
+    stage.started[0].phase = Phase.RESETTING
+    assert stage.group.lease()
+    found: list[object] = []
+    stage.group.acquire(1.0, found.append)
+    await stage.settle(lambda: bool(found))
+    assert found == [stage.started[1]]
