@@ -82,6 +82,9 @@ class Settings:
     # Delays before an asynchronous invocation that failed is attempted again: the second attempt,
     # the third; AWS's are one minute and two.
     event_retry_delays_s: tuple[float, ...] = (60.0, 120.0)
+    # Delay before an asynchronous invocation that was throttled, or met a fault of the platform, is
+    # tried again, and before a destination is; doubled each time, up to five minutes.
+    event_backoff_s: float = 1.0
     # Asynchronous invocations of one function that run together at most; others wait on disk.
     max_events_per_function: int = 500
     # How long the event loop stays awake after a message while there is a processor to spare,

@@ -21,7 +21,7 @@ import structlog
 import uvloop
 
 from lambd.autoscaling.engine import Autoscaler
-from lambd.aws.clients import Endpoints, S3Source, ServiceClients
+from lambd.aws.clients import Endpoints, Patience, S3Source, ServiceClients
 from lambd.aws.publisher import AwsPublisher
 from lambd.config import Settings
 from lambd.environments.allocator import Allocator
@@ -249,19 +249,25 @@ class _Platform:
             accept_event=self._accept_event,
         )
         services = ServiceClients(_endpoints(settings), settings.region)
+        # Calls that are repeated by us, and made while others wait for the thread.
+        told = ServiceClients(
+            _endpoints(settings), settings.region, Patience(connect_s=2, read_s=5, attempts=1)
+        )
         event_options = EventOptions(
             scope=scope,
             limits=settings.limits,
             retry_delays_s=settings.event_retry_delays_s,
             max_per_function=settings.max_events_per_function,
+            first_backoff_s=settings.event_backoff_s,
         )
         self._events = EventQueue(
             journal=EventJournal(database, tasks),
             invoke=self._pipeline.start,
             settings=function_settings,
             outcomes=Outcomes(
-                deliverer=Deliverer(AwsPublisher(services), scope),
+                deliverer=Deliverer(AwsPublisher(told), scope),
                 dead_letter=versions.dead_letter_arn,
+                settings=function_settings,
                 options=event_options,
             ),
             options=event_options,

@@ -70,13 +70,17 @@ class Driver:
             max_per_function=16,
             first_backoff_s=0.002,
         )
+        settings = SettingsCache(_settings)
         async with asyncio.TaskGroup() as tasks:
             queue = EventQueue(
                 journal=EventJournal(database, tasks),
                 invoke=self._invoke,
-                settings=SettingsCache(_settings),
+                settings=settings,
                 outcomes=Outcomes(
-                    deliverer=Deliverer(Told(), SCOPE), dead_letter=_no_queue, options=options
+                    deliverer=Deliverer(Told(), SCOPE),
+                    dead_letter=_no_queue,
+                    settings=settings,
+                    options=options,
                 ),
                 options=options,
                 tasks=tasks,

@@ -39,14 +39,24 @@ class Endpoints:
     events: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a call may take, seconds, and how often boto3 makes it."""
+
+    connect_s: float = 5
+    read_s: float = 30
+    attempts: int = 3
+
+
 class ServiceClients:
     """Clients of the services, one for each service and region; safe for concurrent use by threads.
 
     Credentials are those that boto3 finds by itself: environment, profile, instance role.
     """
 
-    def __init__(self, endpoints: Endpoints, region: str) -> None:
+    def __init__(self, endpoints: Endpoints, region: str, patience: Patience = Patience()) -> None:
         """Connect to nothing yet; `region` is that of services without one in their ARNs."""
+        self._patience = patience
         self._endpoints = endpoints
         self._region = region
         self._lock = threading.Lock()
@@ -66,7 +76,7 @@ class ServiceClients:
                     endpoint_url=url,
                     region_name=self._region,
                     # Servers other than AWS seldom have a host name for each bucket.
-                    config=_config(path_style=url is not None),
+                    config=self._config(path_style=url is not None),
                 )
             return self._s3
 
@@ -78,7 +88,7 @@ class ServiceClients:
                     "sqs",
                     endpoint_url=self._endpoints.sqs,
                     region_name=region,
-                    config=_config(),
+                    config=self._config(),
                 )
             return self._sqs[region]
 
@@ -90,7 +100,7 @@ class ServiceClients:
                     "sns",
                     endpoint_url=self._endpoints.sns,
                     region_name=region,
-                    config=_config(),
+                    config=self._config(),
                 )
             return self._sns[region]
 
@@ -102,9 +112,20 @@ class ServiceClients:
                     "events",
                     endpoint_url=self._endpoints.events,
                     region_name=region,
-                    config=_config(),
+                    config=self._config(),
                 )
             return self._events[region]
+
+    def _config(self, *, path_style: bool = False) -> Config:
+        from botocore.config import Config  # noqa: PLC0415 - heavy
+
+        return Config(
+            connect_timeout=self._patience.connect_s,
+            read_timeout=self._patience.read_s,
+            retries={"mode": "standard", "total_max_attempts": self._patience.attempts},
+            max_pool_connections=32,
+            s3={"addressing_style": "path" if path_style else "auto"},
+        )
 
     def _connected(self) -> Session:
         import boto3  # noqa: PLC0415 - heavy
@@ -169,18 +190,6 @@ class S3Source:
                     f"Unzipped size must be smaller than {self._max_bytes} bytes"
                 )
             file.write(chunk)
-
-
-def _config(*, path_style: bool = False) -> Config:
-    from botocore.config import Config  # noqa: PLC0415 - heavy
-
-    return Config(
-        connect_timeout=5,
-        read_timeout=30,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        max_pool_connections=32,
-        s3={"addressing_style": "path" if path_style else "auto"},
-    )
 
 
 def _refusal(exc: ClientError) -> str:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from lambd.invoke.destinations import (
     SNS_MESSAGE_BYTES,
+    SQS_MESSAGE_BYTES,
     BusEvent,
     bus_event,
     dead_letter_attributes,
@@ -59,7 +60,7 @@ class Deliverer:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="deliver")
 
     def close(self) -> None:
-        """Let calls under way end, make no more."""
+        """Let calls under way end (they take seconds at most), make no more."""
         self._threads.shutdown(cancel_futures=True)
 
     async def deliver(self, event: QueuedEvent, target: Target, now_us: int) -> None:
@@ -79,7 +80,11 @@ class Deliverer:
         def call() -> None:
             attributes = dead_letter_attributes(event) if is_dead_letter else {}
             if service == "sqs":
-                body = event_text(event) if is_dead_letter else result_record(event, scope, now_us)
+                body = (
+                    event_text(event)
+                    if is_dead_letter
+                    else result_record(event, scope, now_us, limit_bytes=SQS_MESSAGE_BYTES)
+                )
                 publisher.send_message(arn, body, attributes, event.trace_header)
             elif service == "sns":
                 body = (

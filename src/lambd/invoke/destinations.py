@@ -15,8 +15,11 @@ from lambd.invoke.event_rules import error_code_and_message
 from lambd.model.arns import LATEST, Scope
 from lambd.model.events import Condition, QueuedEvent
 
-# Largest message of SNS, attributes and all.
+# Largest messages of SNS and SQS, attributes and all.
 SNS_MESSAGE_BYTES = 256 * 1024
+SQS_MESSAGE_BYTES = 1024 * 1024
+# Largest detail in an entry of EventBridge, whose limit of 256 KiB counts the rest of it, too.
+BUS_ENTRY_BYTES = 255 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -57,7 +60,7 @@ def bus_event(event: QueuedEvent, scope: Scope, now_us: int, bus_arn: str) -> Bu
             f"Lambda Function Invocation Result - {'Success' if succeeded else 'Failure'}"
         ),
         resources=(bus_arn, _function_arn(event, scope)),
-        detail=result_record(event, scope, now_us),
+        detail=result_record(event, scope, now_us, limit_bytes=BUS_ENTRY_BYTES),
     )
 
 

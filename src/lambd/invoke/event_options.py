@@ -19,8 +19,12 @@ class EventOptions:
     retry_delays_s: tuple[float, ...]
     # Attempts of one function that run together.
     max_per_function: int
-    # The delay after a throttle, a fault or a failed delivery, doubled each time.
+    # The delay after a throttle, a fault or a failed delivery, and a function's pause after one;
+    # doubled each time, a pause up to its longest.
     first_backoff_s: float = FIRST_BACKOFF_S
+    longest_pause_s: float = 5.0
+    # A function's slots double when none becomes free for so long.
+    growth_s: float = 1.0
 
 
 @dataclass(slots=True)

@@ -10,7 +10,13 @@ from __future__ import annotations
 import json
 import time
 
-from lambd.model.errors import PlatformError, ThrottledError
+from lambd.model.errors import (
+    ConflictError,
+    PlatformError,
+    SandboxError,
+    ThrottledError,
+    UnavailableError,
+)
 from lambd.model.events import Condition, Fault, QueuedEvent
 from lambd.model.settings import EventInvokeConfig, FunctionSettings
 
@@ -68,6 +74,14 @@ def after_fault(
 def backoff_s(faults: int, first_s: float = FIRST_BACKOFF_S) -> float:
     """The delay after so many faults in a row."""
     return min(first_s * 2.0 ** min(faults - 1, 30), LONGEST_BACKOFF_S)
+
+
+def is_passing(error: PlatformError) -> bool:
+    """Whether an attempt that failed by it may succeed later: throttles, faults of ours, and
+
+    functions that are not ready. The others are the same the next time.
+    """
+    return isinstance(error, ThrottledError | UnavailableError | SandboxError | ConflictError)
 
 
 def fault_of(error: PlatformError) -> Fault:

@@ -22,6 +22,7 @@ from typing import Protocol
 
 import structlog
 
+from lambd.invoke.event_options import EventOptions
 from lambd.model.errors import UnavailableError
 from lambd.model.events import QueuedEvent
 from lambd.store.events import DueEvents
@@ -29,10 +30,8 @@ from lambd.store.events import DueEvents
 _log = structlog.get_logger(__name__)
 
 FIRST_SLOTS = 16
-# Slots double when none becomes free for so long.
-_GROWTH_S = 1.0
-# A pause after a throttle, the first and the longest, seconds.
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 5.0
+# Before events that could not be read are tried again, seconds.
+_READ_AGAIN_S = 5.0
 # Payload in memory, all functions together; a new event is read when there is less.
 HELD_BYTES = 256 * 1024 * 1024
 _US = 1_000_000
@@ -54,9 +53,11 @@ class FunctionTurns:
         "answered",
         "arrived_us",
         "due_us",
+        "first_pause_s",
         "growth",
         "held",
         "is_reading",
+        "longest_pause_s",
         "name",
         "pause_s",
         "paused_until_us",
@@ -67,8 +68,10 @@ class FunctionTurns:
         "timer",
     )
 
-    def __init__(self, name: str, slots: int) -> None:
+    def __init__(self, name: str, slots: int, first_pause_s: float, longest_pause_s: float) -> None:
         self.name = name
+        self.first_pause_s = first_pause_s
+        self.longest_pause_s = longest_pause_s
         self.slots: float = slots
         self.running = 0
         self.ready: deque[QueuedEvent] = deque()
@@ -81,7 +84,7 @@ class FunctionTurns:
         self.arrived_us: float = math.inf
         self.released: set[int] = set()
         self.paused_until_us = 0
-        self.pause_s = FIRST_PAUSE_S
+        self.pause_s = first_pause_s
         self.timer: asyncio.TimerHandle | None = None
         self.growth: asyncio.TimerHandle | None = None
         # Attempts that have ended, to tell whether any did.
@@ -101,7 +104,7 @@ class FunctionTurns:
     def ran(self, first_slots: int) -> None:
         """An attempt has run: what a throttle took away comes back by and by."""
         self.answered += 1
-        self.pause_s = FIRST_PAUSE_S
+        self.pause_s = self.first_pause_s
         if self.slots < first_slots:
             self.slots = min(first_slots, self.slots + 1 / self.slots)
 
@@ -111,7 +114,7 @@ class FunctionTurns:
         self.slots = max(1, self.running)
         if not self.running:
             self.paused_until_us = now_us + int(self.pause_s * _US)
-            self.pause_s = min(self.pause_s * 2, LONGEST_PAUSE_S)
+            self.pause_s = min(self.pause_s * 2, self.longest_pause_s)
 
 
 class EventTurns:
@@ -124,8 +127,7 @@ class EventTurns:
         begin: Callable[[QueuedEvent], None],
         now_us: Callable[[], int],
         tasks: asyncio.TaskGroup,
-        max_slots: int,
-        max_running: int,
+        options: EventOptions,
     ) -> None:
         """Nothing runs until there are events.
 
@@ -134,16 +136,16 @@ class EventTurns:
             begin: starts on an event; `ended` and `release` are called for it later.
             now_us: the time, microseconds since 1970.
             tasks: where reads run.
-            max_slots: of one function.
-            max_running: of all functions together.
+            options: slots of one function and of all together, pauses.
         """
         self._read = read
         self._begin = begin
         self._now_us = now_us
         self._tasks = tasks
-        self._first_slots = min(FIRST_SLOTS, max_slots)
-        self._max_slots = max_slots
-        self._max_running = max_running
+        self._options = options
+        self._max_slots = options.max_per_function
+        self._first_slots = min(FIRST_SLOTS, self._max_slots)
+        self._max_running = options.limits.concurrent_executions
         self._functions: dict[str, FunctionTurns] = {}
         # Functions that may have an event to begin, in the order of their turns.
         self._round: OrderedDict[str, FunctionTurns] = OrderedDict()
@@ -215,7 +217,12 @@ class EventTurns:
     def _turns(self, name: str) -> FunctionTurns:
         turns = self._functions.get(name)
         if turns is None:
-            turns = self._functions[name] = FunctionTurns(name, self._first_slots)
+            turns = self._functions[name] = FunctionTurns(
+                name,
+                self._first_slots,
+                self._options.first_backoff_s,
+                self._options.longest_pause_s,
+            )
         return turns
 
     def _forget(self, turns: FunctionTurns) -> None:
@@ -286,7 +293,7 @@ class EventTurns:
             )
         except UnavailableError as error:
             _log.error("events_not_read", function=turns.name, error=error.message)
-            found = DueEvents(events=(), next_due_us=now_us + int(LONGEST_PAUSE_S * _US))
+            found = DueEvents(events=(), next_due_us=now_us + int(_READ_AGAIN_S * _US))
         for event in found.events:
             # What was let go during the read has changed since.
             if event.id not in turns.held and event.id not in turns.released:
@@ -323,7 +330,9 @@ class EventTurns:
         """See in a moment whether any of its slots has become free."""
         if turns.growth is None and turns.slots < self._max_slots and not self._is_closed:
             loop = asyncio.get_running_loop()
-            turns.growth = loop.call_later(_GROWTH_S, self._grow, turns, turns.answered)
+            turns.growth = loop.call_later(
+                self._options.growth_s, self._grow, turns, turns.answered
+            )
 
     def _grow(self, turns: FunctionTurns, answered: int) -> None:
         turns.growth = None

@@ -26,6 +26,7 @@ from lambd.invoke.event_rules import (
     backoff_s,
     end_before_attempt,
     fault_of,
+    is_passing,
     now_us,
 )
 from lambd.invoke.event_turns import EventTurns
@@ -89,9 +90,10 @@ class EventQueue:
             begin=self._begin,
             now_us=now_us,
             tasks=tasks,
-            max_slots=options.max_per_function,
-            max_running=options.limits.concurrent_executions,
+            options=options,
         )
+        # Events whose targets are being told.
+        self._delivering = 0
         self._is_closed = False
         self._drained: asyncio.Event | None = None
         self.counts = outcomes.counts
@@ -124,13 +126,15 @@ class EventQueue:
     async def drain(self, timeout_s: float) -> None:
         """Begin nothing more, and wait for what runs; what is left waits for the next start."""
         self._turns.close()
+        self._outcomes.stop()
         self._drained = asyncio.Event()
-        if self._turns.running:
+        if self._is_busy:
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._drained.wait()
             except TimeoutError:
-                _log.warning("events_interrupted", events=self._turns.running)
+                under_way = self._turns.running + self._delivering
+                _log.warning("events_interrupted", events=under_way)
 
     async def close(self) -> None:
         """Take no notice of anything more, once what has happened is durable."""
@@ -153,11 +157,12 @@ class EventQueue:
     def _begin(self, event: QueuedEvent) -> None:
         """The event's turn has come: attempt it, or deliver its outcome again."""
         if event.outcome is not None:
-            self._start_task(event, self._deliver(event, event.outcome))
+            self._turns.ended(event, was_refused=False)
+            self._start_delivery(event, event.outcome)
             return
         settings = self._settings.get_nowait(event.function_name)
         if settings is None:
-            self._start_task(event, self._begin_cold(event))
+            self._tasks.create_task(self._guard(event, self._begin_cold(event)))
         else:
             self._attempt(event, settings)
 
@@ -197,9 +202,10 @@ class EventQueue:
             self.counts.dropped += 1
             self._turns.ended(event, was_refused=False)
             self._journal.remove(event, partial(self._removed, event, ()))
-        elif isinstance(result, RecursiveInvocationError):
+        elif isinstance(result, PlatformError) and not is_passing(result):
             event.fault = fault_of(result)
-            self._end(event, Condition.RETRIES_EXHAUSTED, config)
+            is_loop = isinstance(result, RecursiveInvocationError)
+            self._end(event, Condition.RETRIES_EXHAUSTED, config, is_loop=is_loop)
         elif isinstance(result, PlatformError):
             event.faults += 1
             event.fault = fault_of(result)
@@ -252,22 +258,40 @@ class EventQueue:
             self._turns.offer(follower)
         self._note_end()
 
+    @property
+    def _is_busy(self) -> bool:
+        return bool(self._turns.running or self._delivering)
+
     def _note_end(self) -> None:
-        if self._drained is not None and not self._turns.running:
+        if self._drained is not None and not self._is_busy:
             self._drained.set()
 
     # --- its outcome ----------------------------------------------------------------------------
 
-    def _end(self, event: QueuedEvent, condition: Condition, config: EventInvokeConfig) -> None:
-        """The event is done with; its slot stays taken until its targets were tried."""
-        self._start_task(event, self._conclude(event, condition, config))
+    def _end(
+        self,
+        event: QueuedEvent,
+        condition: Condition,
+        config: EventInvokeConfig,
+        *,
+        is_loop: bool = False,
+    ) -> None:
+        """The event is done with; its slot stays taken until that is on disk."""
+        work = self._conclude(event, condition, config, is_loop=is_loop)
+        self._tasks.create_task(self._guard(event, work))
 
     async def _conclude(
-        self, event: QueuedEvent, condition: Condition, config: EventInvokeConfig
+        self,
+        event: QueuedEvent,
+        condition: Condition,
+        config: EventInvokeConfig,
+        *,
+        is_loop: bool,
     ) -> None:
-        outcome = event.outcome = await self._outcomes.of(event, condition, config)
+        outcome = event.outcome = await self._outcomes.of(event, condition, config, is_loop=is_loop)
         if not needs_delivery(outcome):
-            await self._deliver(event, outcome)
+            self._turns.ended(event, was_refused=False)
+            self._remove_told(event, outcome)
             return
         # The attempts are over, whatever happens to the deliveries.
         event.due_us = self._now_us()
@@ -276,26 +300,41 @@ class EventQueue:
     def _concluded(
         self, event: QueuedEvent, outcome: Outcome, _error: UnavailableError | None
     ) -> None:
-        if not self._is_closed:
-            self._start_task(event, self._deliver(event, outcome))
-
-    async def _deliver(self, event: QueuedEvent, outcome: Outcome) -> None:
-        """Tell the targets; those that could not be told are left for later."""
-        left = await self._outcomes.deliver(event, outcome)
-        if self._is_closed:
-            return
-        if left is not None:
-            event.outcome = left
-            self._postpone(event, self._backoff_us(left.failed_deliveries), was_refused=False)
-            return
-        followers = self._outcomes.followers(event, outcome)
         self._turns.ended(event, was_refused=False)
+        if not self._is_closed:
+            self._start_delivery(event, outcome)
+
+    def _start_delivery(self, event: QueuedEvent, outcome: Outcome) -> None:
+        """Tell the targets, without a slot: a target that does not answer is no attempt."""
+        self._delivering += 1
+        self._tasks.create_task(self._guard_delivery(event, outcome))
+
+    async def _guard_delivery(self, event: QueuedEvent, outcome: Outcome) -> None:
+        delay_us: int | None = None
+        try:
+            left = await self._outcomes.deliver(event, outcome)
+            if left is not None:
+                event.outcome, delay_us = left.outcome, int(left.delay_s * 1_000_000)
+        except Exception:  # noqa: BLE001 - a task root: a fault of ours must not lose the event
+            _log.exception("event_crashed", request_id=event.request_id)
+            event.faults += 1
+            delay_us = self._backoff_us(event.faults)
+        finally:
+            self._delivering -= 1
+        if self._is_closed:
+            self._note_end()
+        elif delay_us is None:
+            self._remove_told(event, outcome)
+        else:
+            event.due_us = self._now_us() + delay_us
+            self._journal.update(event, partial(self._postponed, event))
+
+    def _remove_told(self, event: QueuedEvent, outcome: Outcome) -> None:
+        """Remove an event in the transaction that adds those by which functions are told."""
+        followers = self._outcomes.followers(event, outcome)
         self._journal.remove(event, partial(self._removed, event, followers), followers)
 
     # --- tasks ----------------------------------------------------------------------------------
-
-    def _start_task(self, event: QueuedEvent, work: Awaitable[None]) -> None:
-        self._tasks.create_task(self._guard(event, work))
 
     async def _guard(self, event: QueuedEvent, work: Awaitable[None]) -> None:
         """A fault of ours in one event's task must neither stop the platform nor lose the event."""
@@ -305,8 +344,8 @@ class EventQueue:
             _log.exception("event_crashed", request_id=event.request_id)
             if not self._is_closed:
                 event.faults += 1
-                self._postpone(event, self._backoff_us(event.faults), was_refused=True)
+                due_us = self._now_us() + self._backoff_us(event.faults)
+                self._postpone(event, due_us, was_refused=True)
 
     def _backoff_us(self, failures: int) -> int:
-        delay_s = backoff_s(failures, self._options.first_backoff_s)
-        return self._now_us() + int(delay_s * 1_000_000)
+        return int(backoff_s(failures, self._options.first_backoff_s) * 1_000_000)

@@ -42,6 +42,13 @@ def advance_lineage(header: str, arn: str, *, terminate: bool) -> str:
     return f"{before}{_FIELD}{text}" + (f";{after}" if after else "")
 
 
+def is_exhausted(header: str, arn: str) -> bool:
+    """Whether the chain has run this function as often as it may."""
+    _, _, rest = header.partition(_FIELD)
+    counts = dict(_entries(rest.partition(";")[0]))
+    return counts.get(_tag(arn), -1) + 1 >= MAX_CHAIN
+
+
 def _entries(lineage: str) -> list[tuple[str, int]]:
     """(function, count); what is not ours is left out."""
     found: list[tuple[str, int]] = []

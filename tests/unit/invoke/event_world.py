@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -89,8 +90,12 @@ class Told:
     bus_events: list[BusEvent] = field(default_factory=list)
     # ARN -> how many calls to it fail from now on.
     failures: dict[str, int] = field(default_factory=dict)
+    # ARN -> what calls to it wait for.
+    hangs: dict[str, threading.Event] = field(default_factory=dict)
 
     def _tell(self, call: str, arn: str, text: str, attributes: Attributes) -> None:
+        if (hang := self.hangs.get(arn)) is not None:
+            hang.wait(30)
         if self.failures.get(arn, 0) > 0:
             self.failures[arn] -= 1
             raise UnavailableError("no such thing")
@@ -148,6 +153,7 @@ class EventWorld:
     dead_letter_arn: str | None = None
     delays_s: tuple[float, ...] = (0.0,)
     max_per_function: int = 500
+    growth_s: float = 1.0
     concurrency: int = 1000
     # While set, attempts wait here for the test to answer them.
     holds_attempts: bool = False
@@ -186,15 +192,19 @@ class EventWorld:
             retry_delays_s=self.delays_s,
             max_per_function=self.max_per_function,
             first_backoff_s=0.001,
+            longest_pause_s=0.002,
+            growth_s=self.growth_s,
         )
+        settings = SettingsCache(self.read_settings)
         async with asyncio.TaskGroup() as tasks:
             queue = EventQueue(
                 journal=EventJournal(self.database, tasks),
                 invoke=self.invoke,
-                settings=SettingsCache(self.read_settings),
+                settings=settings,
                 outcomes=Outcomes(
                     deliverer=Deliverer(self.told, SCOPE),
                     dead_letter=self.read_dead_letter,
+                    settings=settings,
                     options=options,
                 ),
                 options=options,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pytest
 from tests.unit.invoke.event_world import BAD, OK, EventWorld, event, until
 
-from lambd.invoke.event_turns import FIRST_SLOTS, LONGEST_PAUSE_S, FunctionTurns
+from lambd.invoke.event_turns import FIRST_SLOTS, FunctionTurns
 from lambd.invoke.events import EventQueue
 from lambd.model.errors import ThrottledError
 
@@ -68,14 +67,13 @@ async def test_functions_take_turns() -> None:
         assert max(shares.values()) - min(shares.values()) <= 6, shares
 
 
-async def test_slots_double_while_none_becomes_free(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slots_double_while_none_becomes_free() -> None:
     """Functions that mostly wait are not held to the first few slots."""
-    monkeypatch.setattr("lambd.invoke.event_turns._GROWTH_S", 0.02)
-    world = EventWorld(holds_attempts=True)
+    world = EventWorld(holds_attempts=True, growth_s=0.02)
     async with world.running() as queue:
         await fill(world, queue, "f", 100)
-        await until(lambda: len(world.held) == FIRST_SLOTS)
-        await until(lambda: len(world.held) == FIRST_SLOTS * 2)
+        await until(lambda: len(world.held) >= FIRST_SLOTS)
+        await until(lambda: len(world.held) >= FIRST_SLOTS * 2)
 
 
 async def test_a_throttled_function_is_tried_now_and_then() -> None:
@@ -90,7 +88,7 @@ async def test_a_throttled_function_is_tried_now_and_then() -> None:
 
 def test_a_throttle_cuts_slots_down_to_those_that_run() -> None:
     """They come back one by one as attempts run; without any the function pauses."""
-    turns = FunctionTurns("f", 16)
+    turns = FunctionTurns("f", 16, first_pause_s=1, longest_pause_s=5)
     turns.running = 4
     turns.was_refused(0)
     assert (turns.slots, turns.paused_until_us) == (4, 0)
@@ -102,7 +100,7 @@ def test_a_throttle_cuts_slots_down_to_those_that_run() -> None:
     for _ in range(5):
         turns.was_refused(0)
         pauses.append(turns.paused_until_us / 1e6)
-    assert pauses == [1, 2, 4, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
+    assert pauses == [1, 2, 4, 5, 5]
     assert turns.slots == 1
     turns.ran(16)
     assert turns.pause_s == 1

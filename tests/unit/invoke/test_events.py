@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
+from collections import Counter
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -23,7 +25,9 @@ from tests.unit.invoke.event_world import (
 )
 
 from lambd.invoke.outcomes import DELIVERY_ATTEMPTS
+from lambd.invoke.recursion import advance_lineage
 from lambd.model.errors import (
+    InvalidRequestContentError,
     NotFoundError,
     PlatformError,
     RecursiveInvocationError,
@@ -32,6 +36,7 @@ from lambd.model.errors import (
 )
 from lambd.model.invocations import InvocationResult
 from lambd.model.settings import EventInvokeConfig, FunctionSettings
+from lambd.store.database import FunctionChanged
 
 
 async def test_a_success_is_one_attempt() -> None:
@@ -144,10 +149,8 @@ async def test_a_stopped_function_gets_no_event() -> None:
     assert attributes["ErrorCode"] == ("Number", "429")
 
 
-async def test_throttles_are_no_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_throttles_are_no_attempts() -> None:
     """They are waited out, longer each time, and all attempts are still to come."""
-    monkeypatch.setattr("lambd.invoke.event_turns.FIRST_PAUSE_S", 0.001)
-    monkeypatch.setattr("lambd.invoke.event_turns.LONGEST_PAUSE_S", 0.002)
     throttled: list[Outcome] = [ThrottledError("x") for _ in range(5)]
     world = EventWorld([*throttled, BAD, UnavailableError("y"), BAD, OK])
     queue = await world.run(event())
@@ -155,9 +158,13 @@ async def test_throttles_are_no_attempts(monkeypatch: pytest.MonkeyPatch) -> Non
     assert queue.counts.succeeded == 1
 
 
-@pytest.mark.parametrize("error", [NotFoundError("gone"), RecursiveInvocationError()], ids=str)
+@pytest.mark.parametrize(
+    "error",
+    [NotFoundError("gone"), RecursiveInvocationError(), InvalidRequestContentError("no")],
+    ids=str,
+)
 async def test_some_events_are_given_up(error: PlatformError) -> None:
-    """A function that is gone, a loop: neither gets better by waiting."""
+    """A function that is gone, a loop, what no function can take: waiting makes it no better."""
     world = EventWorld([error])
     queue = await world.run(event())
     assert len(world.attempts) == 1
@@ -232,6 +239,40 @@ async def test_a_target_that_cannot_be_told_is_given_up_and_counted() -> None:
     queue = await world.run(event())
     assert world.told.failures == {TOPIC: 99 - DELIVERY_ATTEMPTS, QUEUE: 99 - DELIVERY_ATTEMPTS}
     assert (queue.counts.destination_failures, queue.counts.dead_letter_failures) == (1, 1)
+
+
+async def test_a_loop_of_destinations_ends() -> None:
+    """A function that was stopped is not told of another that was, but its queue is."""
+    world = EventWorld(
+        [RecursiveInvocationError()], configured(on_failure=ARN + "f"), dead_letter_arn=QUEUE
+    )
+    header = "Root=1-0-0"
+    for _ in range(16):
+        header = advance_lineage(header, ARN + "f", terminate=True)
+    request = event()
+    request.trace_header = header
+    queue = await world.run(request)
+    assert len(world.attempts) == 1
+    assert [call for call, *_ in world.told.calls] == ["sqs"]
+    assert queue.counts.destination_failures == 1
+
+
+async def test_a_target_that_does_not_answer_holds_up_nothing_else() -> None:
+    """Its function goes on, other targets are told; what waits for it is on disk."""
+    world = EventWorld([], configured(on_success=QUEUE), max_per_function=4)
+    answers = world.told.hangs[QUEUE] = threading.Event()
+    async with world.running() as queue:
+        for _ in range(100):
+            queue.accept(event(), world.accepted.append)
+        await until(lambda: len(world.attempts) == 100)
+        world.settings = configured(on_success=TOPIC)
+        queue._settings.note(FunctionChanged(name="f"))
+        queue.accept(event(), world.accepted.append)
+        await until(lambda: [call for call, *_ in world.told.calls] == ["sns"])
+        await until(lambda: world.database.waiting == 100)
+        answers.set()
+        await until(lambda: not world.database.waiting)
+        assert Counter(call for call, *_ in world.told.calls) == {"sns": 1, "sqs": 100}
 
 
 async def test_what_waits_is_taken_up_by_the_next_start() -> None:
