@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from tests.acceptance.conftest import ROLE, RUNTIME, Server, wait_at_rest, zipped
+from tests.acceptance.function_logs import wait_for_log
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -181,7 +182,10 @@ def test_sigterm_drains_the_invocations_under_way(tmp_path: Path) -> None:
         Role=ROLE,
         Handler="app.handler",
         Code={
-            "ZipFile": zipped("import time\ndef handler(e, c):\n    time.sleep(e)\n    return 1\n")
+            "ZipFile": zipped(
+                "import time\ndef handler(e, c):\n"
+                "    print('go', flush=True)\n    time.sleep(e)\n    return 1\n"
+            )
         },
         Timeout=10,
     )
@@ -195,7 +199,7 @@ def test_sigterm_drains_the_invocations_under_way(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=invoke)
     thread.start()
-    time.sleep(0.5)
+    wait_for_log(server, "slow", "go\n", count=2)
     assert server.stop() == 0
     thread.join()
     assert results == [b"1"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.acceptance.conftest import CreateFunction, Server, wait_at_rest
+from tests.acceptance.function_logs import log_of, wait_for_log
 from tests.acceptance.packages import archive, call, fail
 
 if TYPE_CHECKING:
@@ -90,25 +91,6 @@ def layer(server: Server) -> str:
         LayerName=f"watcher-{uuid.uuid4().hex[:8]}",
         Content={"ZipFile": archive(files, mode=0o755)},
     )["LayerVersionArn"]
-
-
-def log_of(server: Server, name: str) -> str:
-    """The whole log of a function."""
-    logs = server.logs_client()
-    try:
-        events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
-    except logs.exceptions.ResourceNotFoundException:
-        return ""
-    return "".join(event["message"].rstrip("\n") + "\n" for event in events)
-
-
-def wait_for_log(server: Server, name: str, *texts: str) -> str:
-    """Wait until a function's log has all of these; the log."""
-    deadline = time.monotonic() + 30
-    while not all(text in (found := log_of(server, name)) for text in texts):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.05)
-    return found
 
 
 Make = Callable[..., str]

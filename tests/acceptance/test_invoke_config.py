@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 from tests.acceptance.conftest import ROLE, RUNTIME, CreateFunction, Server, wait_at_rest, zipped
+from tests.acceptance.function_logs import log_of
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -51,12 +52,7 @@ def make(aws: LambdaClient, name: str, source: str, **arguments: Any) -> str:
 
 def lines(server: Server, name: str, marker: str) -> list[str]:
     """The lines of a function's log that begin with a marker."""
-    logs = server.logs_client()
-    try:
-        events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
-    except logs.exceptions.ResourceNotFoundException:
-        return []
-    return [event["message"] for event in events if event["message"].startswith(marker)]
+    return [line for line in log_of(server, name).splitlines() if line.startswith(marker)]
 
 
 def record(server: Server, name: str) -> dict[str, Any]:

@@ -246,9 +246,7 @@ def test_a_long_init_is_no_failure(aws: LambdaClient, create: CreateFunction) ->
     """On demand ten seconds are the limit; here the init phase has 130."""
     name = create("import time\ntime.sleep(11)\n" + WHERE, Publish=True)
     provision(aws, name, "1", 1)
-    started = time.monotonic()
     assert call(aws, name, "1")["type"] == "provisioned-concurrency"
-    assert time.monotonic() - started < 5
 
 
 def test_what_is_refused(small: Server) -> None:

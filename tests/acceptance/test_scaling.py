@@ -93,6 +93,8 @@ def test_zero_stops_a_function_at_once(aws: LambdaClient, create: CreateFunction
     reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
     assert outcome(aws, name, 0) == reason
     assert aws.invoke(FunctionName=name, InvocationType="DryRun")["StatusCode"] == 204
+    event = aws.invoke(FunctionName=name, InvocationType="Event", Payload=b"0")
+    assert event["StatusCode"] == 202
     aws.delete_function_concurrency(FunctionName=name)
     assert outcome(aws, name, 0) == "done"
 

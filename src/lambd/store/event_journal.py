@@ -170,8 +170,8 @@ class EventJournal:
         )
         try:
             await self._database.run(write_events, writes)
-        except SQLAlchemyError as error:
-            _log.error("events_not_stored", changes=len(changes), error=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are told
+            _log.exception("events_not_stored", changes=len(changes), error=str(error))
             await self._refuse(changes)
             return
         self.commits += 1
