@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from tests.acceptance.conftest import ROLE, RUNTIME, CreateFunction, Server, wait_at_rest, zipped
+from tests.acceptance.function_logs import wait_for_log
 from tests.acceptance.packages import archive
+from tests.acceptance.test_extensions import EXTENSION
 
 from lambd.runtimes.provision import Provisioner
 
@@ -102,6 +104,30 @@ def test_a_function_lives_under_every_driver(other: Server) -> None:
     events = other.logs_client().filter_log_events(logGroupName="/aws/lambda/fn")["events"]
     assert "event 4\n" in [event["message"] for event in events]
     aws.delete_function(FunctionName="fn")
+
+
+@pytest.mark.slow
+@pytest.mark.oci
+def test_an_extension_lives_under_every_driver(other: Server) -> None:
+    """Wherever the layers are."""
+    aws = other.lambda_client()
+    layer = aws.publish_layer_version(
+        LayerName="watcher",
+        Content={"ZipFile": archive({"extensions/watcher": EXTENSION}, mode=0o755)},
+    )
+    aws.create_function(
+        FunctionName="watched",
+        Runtime=RUNTIME,
+        Role=ROLE,
+        Handler="app.handler",
+        Code={"ZipFile": zipped(SOURCE, data__txt="here")},
+        Layers=[layer["LayerVersionArn"]],
+    )
+    wait_at_rest(aws, "watched")
+    assert call(aws, "watched", 1) == ([1, 1, "here"], None)
+    wait_for_log(other, "watched", "Name: watcher\tState: Ready", "extension is done", "REPORT")
+    aws.delete_function(FunctionName="watched")
+    wait_for_log(other, "watched", "extension got SHUTDOWN spindown")
 
 
 @pytest.mark.slow
