@@ -12,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 
 import structlog
 
+from lambd.environments.deployment_environments import DeploymentEnvironments, Waiter
 from lambd.environments.environment import (
     AcquiredCallback,
     EnvironmentStarter,
@@ -45,55 +45,8 @@ PoolKey = tuple[str, str, str]
 GroupKey = tuple[str, str, str]
 # How often idle environments are looked at, seconds.
 _SWEEP_INTERVAL_S = 0.25
-# Phases that end with the environment being available.
-_ON_ITS_WAY = frozenset({Phase.FINISHING, Phase.STARTING, Phase.RESETTING})
 # How long a request counts on an environment that is on its way before another one is started.
 _GRACE_S = 0.02
-
-
-class _Waiter:
-    """A request that waits for an environment."""
-
-    __slots__ = ("_acquired", "timer")
-
-    def __init__(self, acquired: AcquiredCallback) -> None:
-        self._acquired = acquired
-        self.timer: asyncio.TimerHandle | None = None
-
-    def finish(self, outcome: ExecutionEnvironment | PlatformError) -> None:
-        """Tell the request; the waiter has left its queue."""
-        if self.timer is not None:
-            self.timer.cancel()
-        self._acquired(outcome)
-
-
-class _Deployment:
-    """The environments of one pool key. `starting` counts those not yet available."""
-
-    __slots__ = ("environments", "idle", "memory_mib", "retired", "starting", "version", "waiters")
-
-    def __init__(self, version: FunctionVersion, memory_mib: int) -> None:
-        self.version = version
-        self.memory_mib = memory_mib
-        self.environments: set[ExecutionEnvironment] = set()
-        # Used from the right: the most recently used environment is the warmest.
-        self.idle: deque[ExecutionEnvironment] = deque()
-        self.waiters: deque[_Waiter] = deque()
-        self.starting = 0
-        self.retired = False
-
-    def lacks(self, waiting: int) -> bool:
-        """Whether fewer environments are on their way than requests are waiting.
-
-        On their way are those being started, and those whose caller has its answer and that will
-        ask for more in a moment; not those that wait for their turn to start.
-        """
-        missing = waiting - self.starting
-        return missing > 0 and missing > sum(e.phase in _ON_ITS_WAY for e in self.environments)
-
-    def count_starting(self) -> int:
-        """Environments that have not been available yet."""
-        return self.starting + sum(e.phase is Phase.STARTING for e in self.environments)
 
 
 class Pool:
@@ -117,14 +70,14 @@ class Pool:
         self._freeze_after_s = freeze_after_s
         self._idle_timeout_s = idle_timeout_s
         self._max_per_deployment = max_per_deployment
-        self._deployments: dict[PoolKey, _Deployment] = {}
-        self._by_environment: dict[ExecutionEnvironment, _Deployment] = {}
+        self._deployments: dict[PoolKey, DeploymentEnvironments] = {}
+        self._by_environment: dict[ExecutionEnvironment, DeploymentEnvironments] = {}
         self._closing: set[ExecutionEnvironment] = set()
         # In the init phase that the pool itself has them run.
         self._initialising: set[ExecutionEnvironment | None] = set()
         self._accepting = True
         self._groups: dict[GroupKey, ProvisionedGroup] = {}
-        self._starts: StartQueue[_Deployment | ProvisionedGroup] = StartQueue(
+        self._starts: StartQueue[DeploymentEnvironments | ProvisionedGroup] = StartQueue(
             starts_at_once or max(4, 2 * (os.cpu_count() or 1)), self._begin_start
         )
         self._scaling = scaling or ScalingRate(0)
@@ -173,7 +126,7 @@ class Pool:
             acquired(environment)
             return
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(acquired)
+        waiter = Waiter(acquired)
         if not deployment.lacks(len(deployment.waiters) + 1 - self._starts.count(deployment)):
             waiter.timer = loop.call_later(
                 _GRACE_S, self._start_if_waiting, deployment, waiter, timeout_s
@@ -328,15 +281,15 @@ class Pool:
 
     # -- starting
 
-    def _deployment(self, version: FunctionVersion, serving: Deployment) -> _Deployment:
+    def _deployment(self, version: FunctionVersion, serving: Deployment) -> DeploymentEnvironments:
         key = (version.name, version.version, serving.id)
         deployment = self._deployments.get(key)
         if deployment is None:
-            deployment = _Deployment(version, serving.config.memory_mib)
+            deployment = DeploymentEnvironments(version, serving.config.memory_mib)
             self._deployments[key] = deployment
         return deployment
 
-    def _start_for_waiter(self, deployment: _Deployment) -> None:
+    def _start_for_waiter(self, deployment: DeploymentEnvironments) -> None:
         """Begin another environment unless the deployment has all that it may have."""
         queued = self._starts.count(deployment)
         size = len(deployment.environments) + deployment.starting + queued
@@ -351,7 +304,7 @@ class Pool:
         self._ledger.take(deployment.memory_mib)
         self._starts.put(deployment)
 
-    def _begin_start(self, item: _Deployment | ProvisionedGroup) -> bool:
+    def _begin_start(self, item: DeploymentEnvironments | ProvisionedGroup) -> bool:
         """Begin a start whose turn it is, unless whoever wanted it has been served meanwhile."""
         if isinstance(item, ProvisionedGroup):
             return item.begin()
@@ -374,7 +327,9 @@ class Pool:
         """The slot of a start that has begun."""
         return self._starts.slot()
 
-    def _start_if_waiting(self, deployment: _Deployment, waiter: _Waiter, timeout_s: float) -> None:
+    def _start_if_waiting(
+        self, deployment: DeploymentEnvironments, waiter: Waiter, timeout_s: float
+    ) -> None:
         """Start an environment after all for a request that counted on another one."""
         loop = asyncio.get_running_loop()
         waiter.timer = loop.call_later(timeout_s, self._give_up, deployment, waiter)
@@ -387,7 +342,7 @@ class Pool:
             deployment.waiters.remove(waiter)
             waiter.finish(error)
 
-    def _give_up(self, deployment: _Deployment, waiter: _Waiter) -> None:
+    def _give_up(self, deployment: DeploymentEnvironments, waiter: Waiter) -> None:
         deployment.waiters.remove(waiter)
         waiter.finish(host_full())
 
@@ -405,7 +360,7 @@ class Pool:
             self._by_environment[oldest].idle.remove(oldest)
             self._discard(oldest)
 
-    async def _start(self, deployment: _Deployment) -> None:
+    async def _start(self, deployment: DeploymentEnvironments) -> None:
         """Start one environment and run its init phase; failures go to one waiter."""
         environment: ExecutionEnvironment | None = None
         slot = self._starts.slot()
@@ -424,7 +379,7 @@ class Pool:
             slot.release()
             self._initialising.discard(environment)
 
-    def _adopt(self, environment: ExecutionEnvironment, deployment: _Deployment) -> None:
+    def _adopt(self, environment: ExecutionEnvironment, deployment: DeploymentEnvironments) -> None:
         self._by_environment[environment] = deployment
         deployment.environments.add(environment)
         if not self._accepting:
@@ -432,7 +387,7 @@ class Pool:
 
     def _start_failed(
         self,
-        deployment: _Deployment,
+        deployment: DeploymentEnvironments,
         environment: ExecutionEnvironment | None,
         error: PlatformError,
     ) -> None:
@@ -447,7 +402,7 @@ class Pool:
             # Those who wait counted on the one that failed (see max_per_deployment).
             self._start_or_refuse(deployment)
 
-    def _start_or_refuse(self, deployment: _Deployment) -> None:
+    def _start_or_refuse(self, deployment: DeploymentEnvironments) -> None:
         """Start an environment for who waits longest, or tell him why not, and the next one."""
         while deployment.waiters:
             try:
@@ -459,7 +414,7 @@ class Pool:
 
     # -- waiters
 
-    def _serve_waiters(self, deployment: _Deployment) -> None:
+    def _serve_waiters(self, deployment: DeploymentEnvironments) -> None:
         while deployment.waiters and deployment.idle:
             environment = deployment.idle.pop()
             if environment.is_usable:
@@ -467,13 +422,13 @@ class Pool:
             else:
                 self._discard(environment)
 
-    def _fail_waiter(self, deployment: _Deployment, error: PlatformError) -> None:
+    def _fail_waiter(self, deployment: DeploymentEnvironments, error: PlatformError) -> None:
         if deployment.waiters:
             deployment.waiters.popleft().finish(error)
 
     # -- ending
 
-    def _sweep(self, deployment: _Deployment, now: float) -> None:
+    def _sweep(self, deployment: DeploymentEnvironments, now: float) -> None:
         for environment in list(deployment.idle):
             idle_s = now - environment.idle_since
             if idle_s >= self._idle_timeout_s or environment.phase is Phase.DEAD:
@@ -520,7 +475,7 @@ class Pool:
         serving = version.serving or version.deployment
         self._drop_if_empty((version.name, version.version, serving.id), deployment)
 
-    def _drop_if_empty(self, key: PoolKey, deployment: _Deployment) -> None:
+    def _drop_if_empty(self, key: PoolKey, deployment: DeploymentEnvironments) -> None:
         unused = not (deployment.environments or deployment.starting or deployment.waiters)
         if unused and self._deployments.get(key) is deployment:
             del self._deployments[key]

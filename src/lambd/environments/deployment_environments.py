@@ -1,0 +1,58 @@
+"""The environments of one deployment, and the requests that wait for one of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from lambd.environments.environment import AcquiredCallback, ExecutionEnvironment, Phase
+from lambd.model.errors import PlatformError
+from lambd.model.functions import FunctionVersion
+
+# Phases that end with the environment being available.
+_ON_ITS_WAY = frozenset({Phase.FINISHING, Phase.STARTING, Phase.RESETTING})
+
+
+class Waiter:
+    """A request that waits for an environment."""
+
+    __slots__ = ("_acquired", "timer")
+
+    def __init__(self, acquired: AcquiredCallback) -> None:
+        self._acquired = acquired
+        self.timer: asyncio.TimerHandle | None = None
+
+    def finish(self, outcome: ExecutionEnvironment | PlatformError) -> None:
+        """Tell the request; the waiter has left its queue."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self._acquired(outcome)
+
+
+class DeploymentEnvironments:
+    """The environments of one pool key. `starting` counts those not yet available."""
+
+    __slots__ = ("environments", "idle", "memory_mib", "retired", "starting", "version", "waiters")
+
+    def __init__(self, version: FunctionVersion, memory_mib: int) -> None:
+        self.version = version
+        self.memory_mib = memory_mib
+        self.environments: set[ExecutionEnvironment] = set()
+        # Used from the right: the most recently used environment is the warmest.
+        self.idle: deque[ExecutionEnvironment] = deque()
+        self.waiters: deque[Waiter] = deque()
+        self.starting = 0
+        self.retired = False
+
+    def lacks(self, waiting: int) -> bool:
+        """Whether fewer environments are on their way than requests are waiting.
+
+        On their way are those being started, and those whose caller has its answer and that will
+        ask for more in a moment; not those that wait for their turn to start.
+        """
+        missing = waiting - self.starting
+        return missing > 0 and missing > sum(e.phase in _ON_ITS_WAY for e in self.environments)
+
+    def count_starting(self) -> int:
+        """Environments that have not been available yet."""
+        return self.starting + sum(e.phase is Phase.STARTING for e in self.environments)
