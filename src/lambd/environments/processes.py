@@ -45,7 +45,7 @@ class ProcessesOwner(Protocol):
         """One has ended or could not start; `failed`: request id, or "" -> how that fails."""
 
     def processes_ended(self) -> None:
-        """None is left, as `end` asked."""
+        """None is left, as `end` asked; or, after a spin-down, none that has time left."""
 
     def init_lost(self) -> None:
         """The sandbox is of no more use."""
@@ -95,7 +95,10 @@ class Processes:
         self._is_alive = False
         extensions = self._session.extensions
         if extensions.is_active:
-            self._shutdown = Shutdown(self._init, extensions, RUNTIME, reason, self._kill)
+            # What is left at the end goes with the sandbox.
+            is_last = reason is ShutdownReason.SPINDOWN
+            done = self._owner.processes_ended if is_last else self._kill
+            self._shutdown = Shutdown(self._init, extensions, RUNTIME, reason, done)
             self._shutdown.begin()
         else:
             self._kill()
