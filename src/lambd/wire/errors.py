@@ -26,12 +26,22 @@ _JSON_1_1 = "application/x-amz-json-1.1"
 _NO_TYPE = ""
 
 
+def _unmodelled(name: str, status: int, message_key: str = "message") -> ErrorShape:
+    return ErrorShape(name, status, message_key, _NO_TYPE)
+
+
+_INVALID_REQUEST = "ValidationException"
+
+
 class ErrorForm(NamedTuple):
     """The shape an error class has in each service; where it is a string, the model has the rest."""
 
     lambda_shape: str | ErrorShape
     logs_shape: str | ErrorShape
-    autoscaling_shape: str | ErrorShape = "ValidationException"
+    autoscaling_shape: str | ErrorShape = _INVALID_REQUEST
+    # Its model has none for it.
+    events_shape: str | ErrorShape = _unmodelled(_INVALID_REQUEST, 400)
+    scheduler_shape: str | ErrorShape = _INVALID_REQUEST
 
     def shape(self, model: ServiceModel) -> ErrorShape:
         """The shape in a service."""
@@ -39,29 +49,33 @@ class ErrorForm(NamedTuple):
             "lambda": self.lambda_shape,
             "logs": self.logs_shape,
             "application-autoscaling": self.autoscaling_shape,
+            "events": self.events_shape,
+            "scheduler": self.scheduler_shape,
         }[model.service]
         return model.error_shapes[found] if isinstance(found, str) else found
 
 
-def _unmodelled(name: str, status: int, message_key: str = "message") -> ErrorShape:
-    return ErrorShape(name, status, message_key, _NO_TYPE)
+def _of_front_end(name: str, status: int, *, message_key: str = "message") -> ErrorForm:
+    """What AWS's front end answers: one name everywhere; 400 where the protocol is JSON 1.1."""
+    rest, plain = _unmodelled(name, status, message_key), _unmodelled(name, 400, message_key)
+    return ErrorForm(rest, plain, plain, plain, rest)
 
 
-def _refused(name: str) -> ErrorForm:
-    """What AWS's front end answers to a request that proves nothing of its sender."""
-    return ErrorForm(_unmodelled(name, 403), _unmodelled(name, 400), _unmodelled(name, 400))
+def _everywhere(shape: ErrorShape) -> ErrorForm:
+    return ErrorForm(shape, shape, shape, shape, shape)
 
 
-_MALFORMED = "SerializationException"
 _UNKNOWN = "UnknownOperationException"
 _DENIED = "AccessDeniedException"
-_NOT_IMPLEMENTED = _unmodelled("NotImplementedException", 501)
+_NOT_FOUND = "ResourceNotFoundException"
 _TOO_LARGE = _unmodelled("RequestEntityTooLargeException", 413)
 _SERVICE = ErrorForm(
     "ServiceException",
     "ServiceUnavailableException",
     # Its model gives no status.
     _unmodelled("InternalServiceException", 500, "Message"),
+    "InternalException",
+    "InternalServerException",
 )
 _INVALID = ("InvalidParameterValueException", "InvalidParameterException")
 
@@ -69,48 +83,56 @@ FORMS: Mapping[type[PlatformError], ErrorForm] = {
     # What a subclass without a row falls back on; a test holds that there is none.
     PlatformError: _SERVICE,
     errors.NotFoundError: ErrorForm(
-        "ResourceNotFoundException", "ResourceNotFoundException", "ObjectNotFoundException"
+        *(_NOT_FOUND, _NOT_FOUND, "ObjectNotFoundException"), *(_NOT_FOUND, _NOT_FOUND)
     ),
     errors.ProvisionedConcurrencyNotFoundError: ErrorForm(
         "ProvisionedConcurrencyConfigNotFoundException",
-        "ResourceNotFoundException",
-        "ObjectNotFoundException",
+        *(_NOT_FOUND, "ObjectNotFoundException", _NOT_FOUND, _NOT_FOUND),
     ),
     errors.ScalableResourceNotFoundError: ErrorForm(
-        "ResourceNotFoundException", "ResourceNotFoundException", "ResourceNotFoundException"
+        *(_NOT_FOUND, _NOT_FOUND, _NOT_FOUND, _NOT_FOUND, _NOT_FOUND)
     ),
     errors.ConflictError: ErrorForm(
-        "ResourceConflictException", "ResourceAlreadyExistsException", "ConcurrentUpdateException"
+        "ResourceConflictException",
+        "ResourceAlreadyExistsException",
+        "ConcurrentUpdateException",
+        "ConcurrentModificationException",
+        "ConflictException",
     ),
     errors.InvalidParameterError: ErrorForm(*_INVALID),
     errors.InvalidTokenError: ErrorForm(*_INVALID, "InvalidNextTokenException"),
     errors.TooManyTagsError: ErrorForm(*_INVALID, "TooManyTagsException"),
-    errors.QuotaExceededError: ErrorForm(*_INVALID, "LimitExceededException"),
+    errors.QuotaExceededError: ErrorForm(
+        *_INVALID,
+        "LimitExceededException",
+        "LimitExceededException",
+        "ServiceQuotaExceededException",
+    ),
     errors.ConstraintViolationError: ErrorForm(
         _unmodelled("ValidationException", 400), "InvalidParameterException"
     ),
     # Key not recorded for the next two; Coral's own is `Message`.
-    errors.MalformedRequestError: ErrorForm(
-        _unmodelled(_MALFORMED, 400, "Message"),
-        _unmodelled(_MALFORMED, 400, "Message"),
-        _unmodelled(_MALFORMED, 400, "Message"),
+    errors.MalformedRequestError: _of_front_end(
+        "SerializationException", 400, message_key="Message"
     ),
     errors.UnknownOperationError: ErrorForm(
         _unmodelled(_UNKNOWN, 404, "Message"),
-        _unmodelled(_UNKNOWN, 400),
-        _unmodelled(_UNKNOWN, 400),
+        *(_unmodelled(_UNKNOWN, 400), _unmodelled(_UNKNOWN, 400), _unmodelled(_UNKNOWN, 400)),
+        _unmodelled(_UNKNOWN, 404, "Message"),
     ),
-    UnimplementedOperationError: ErrorForm(_NOT_IMPLEMENTED, _NOT_IMPLEMENTED, _NOT_IMPLEMENTED),
+    UnimplementedOperationError: _everywhere(_unmodelled("NotImplementedException", 501)),
     errors.PreconditionFailedError: ErrorForm(
         "PreconditionFailedException", "OperationAbortedException"
     ),
-    errors.RequestTooLargeError: ErrorForm("RequestTooLargeException", _TOO_LARGE, _TOO_LARGE),
-    errors.RequestEntityTooLargeError: ErrorForm(_TOO_LARGE, _TOO_LARGE, _TOO_LARGE),
+    errors.RequestTooLargeError: _everywhere(_TOO_LARGE)._replace(
+        lambda_shape="RequestTooLargeException"
+    ),
+    errors.RequestEntityTooLargeError: _everywhere(_TOO_LARGE),
     errors.InvalidRequestContentError: ErrorForm(
         "InvalidRequestContentException", "InvalidParameterException"
     ),
-    errors.UnsupportedMediaTypeError: ErrorForm(
-        "UnsupportedMediaTypeException", _unmodelled(_UNKNOWN, 404), _unmodelled(_UNKNOWN, 404)
+    errors.UnsupportedMediaTypeError: _everywhere(_unmodelled(_UNKNOWN, 404))._replace(
+        lambda_shape="UnsupportedMediaTypeException"
     ),
     errors.CodeStorageExceededError: ErrorForm(
         "CodeStorageExceededException", "LimitExceededException"
@@ -128,15 +150,17 @@ FORMS: Mapping[type[PlatformError], ErrorForm] = {
     errors.AccessDeniedError: ErrorForm(
         _unmodelled(_DENIED, 403, "Message"),
         _unmodelled(_DENIED, 400),
-        _unmodelled(_DENIED, 400, "Message"),
+        *(_unmodelled(_DENIED, 400, "Message"), _unmodelled(_DENIED, 400, "Message")),
+        _unmodelled(_DENIED, 403, "Message"),
     ),
-    errors.InvalidSignatureError: _refused("InvalidSignatureException"),
-    errors.IncompleteSignatureError: _refused("IncompleteSignatureException"),
-    errors.UnrecognizedClientError: _refused("UnrecognizedClientException"),
+    errors.InvalidSignatureError: _of_front_end("InvalidSignatureException", 403),
+    errors.IncompleteSignatureError: _of_front_end("IncompleteSignatureException", 403),
+    errors.UnrecognizedClientError: _of_front_end("UnrecognizedClientException", 403),
     ThrottledError: ErrorForm(
         "TooManyRequestsException",
         "ThrottlingException",
-        _unmodelled("ThrottlingException", 400),
+        *(_unmodelled("ThrottlingException", 400), _unmodelled("ThrottlingException", 400)),
+        "ThrottlingException",
     ),
     errors.SandboxError: _SERVICE,
     errors.UnavailableError: _SERVICE,
@@ -157,15 +181,17 @@ def encode_error(
     shape = _form(error).shape(model)
     if model.protocol == "json":
         return _encode_json(error, operation, shape)
-    return _encode_rest_json(error, operation, shape)
+    return _encode_rest_json(error, operation, shape, model)
 
 
 def _encode_rest_json(
-    error: PlatformError, operation: Operation | None, shape: ErrorShape
+    error: PlatformError, operation: Operation | None, shape: ErrorShape, model: ServiceModel
 ) -> Response:
-    body = {"Type": shape.fault} if shape.fault else {}
+    # `Type` and `Reason` are members of Lambda's shapes only.
+    is_lambda = model.service == "lambda"
+    body = {"Type": shape.fault} if shape.fault and is_lambda else {}
     headers = [("Content-Type", JSON_CONTENT_TYPE), ("x-amzn-ErrorType", shape.name)]
-    if isinstance(error, ThrottledError):
+    if isinstance(error, ThrottledError) and is_lambda:
         # Reason first, as recorded.
         body = {"Reason": error.reason, **body}
         if error.retry_after_s is not None:

@@ -243,3 +243,15 @@ def load_logs_model() -> ServiceModel:
 def load_autoscaling_model() -> ServiceModel:
     """Application Auto Scaling's model (json 1.1)."""
     return ServiceModel(load_definition("application-autoscaling-2016-02-06.json"))
+
+
+@cache
+def load_events_model() -> ServiceModel:
+    """EventBridge's model (json 1.1)."""
+    return ServiceModel(load_definition("events-2015-10-07.json"))
+
+
+@cache
+def load_scheduler_model() -> ServiceModel:
+    """EventBridge Scheduler's model (rest-json)."""
+    return ServiceModel(load_definition("scheduler-2021-06-30.json"))

@@ -21,8 +21,10 @@ SOURCES = {
     "application-autoscaling-2016-02-06.json": (
         "application-autoscaling/2016-02-06/service-2.json.gz"
     ),
+    "events-2015-10-07.json": "events/2015-10-07/service-2.json.gz",
     "lambda-2015-03-31.json": "lambda/2015-03-31/service-2.json.gz",
     "logs-2014-03-28.json": "logs/2014-03-28/service-2.json.gz",
+    "scheduler-2021-06-30.json": "scheduler/2021-06-30/service-2.json.gz",
 }
 _PROSE = frozenset({"documentation", "documentationUrl", "deprecatedMessage"})
 

@@ -14,14 +14,18 @@ from lambd.wire.patterns import compile_pattern
 from lambd.wire.service_model import (
     ServiceModel,
     load_autoscaling_model,
+    load_events_model,
     load_lambda_model,
     load_logs_model,
+    load_scheduler_model,
 )
 
 MODELS = {
     "lambda": load_lambda_model,
     "logs": load_logs_model,
     "application-autoscaling": load_autoscaling_model,
+    "events": load_events_model,
+    "scheduler": load_scheduler_model,
 }
 # Whole seconds: what botocore writes into JSON bodies.
 MOMENTS = st.integers(0, 4_102_444_800).map(lambda second: datetime.fromtimestamp(second, UTC))

@@ -31,6 +31,12 @@ LOGS_OPERATIONS = (
     "GetLogEvents",
     "PutLogEvents",
 )
+# What it serves of EventBridge: scheduled rules.
+EVENTS_OPERATIONS = (
+    *("DeleteRule", "DescribeRule", "DisableRule", "EnableRule", "ListRuleNamesByTarget"),
+    *("ListRules", "ListTagsForResource", "ListTargetsByRule", "PutRule", "PutTargets"),
+    *("RemoveTargets", "TagResource", "UntagResource"),
+)
 OPERATIONS = [
     *(pytest.param("lambda", name, id=name) for name in sorted(model_of("lambda").operations)),
     *(pytest.param("logs", name, id=f"logs-{name}") for name in LOGS_OPERATIONS),
@@ -38,12 +44,17 @@ OPERATIONS = [
         pytest.param("application-autoscaling", name, id=f"autoscaling-{name}")
         for name in sorted(model_of("application-autoscaling").operations)
     ),
+    *(pytest.param("events", name, id=f"events-{name}") for name in EVENTS_OPERATIONS),
+    *(
+        pytest.param("scheduler", name, id=f"scheduler-{name}")
+        for name in sorted(model_of("scheduler").operations)
+    ),
 ]
 # Its answers are compared event by event.
 STREAMED = "InvokeWithResponseStream"
 BOTOCORE = {
     service: BotocoreModel(Loader().load_service_model(service, "service-2"), service)
-    for service in ("application-autoscaling", "lambda", "logs")
+    for service in ("application-autoscaling", "events", "lambda", "logs", "scheduler")
 }
 _FEW_EXAMPLES = settings(
     max_examples=12,
@@ -145,7 +156,7 @@ def _text(value: str | bytes) -> str:
 
 def _found(service: str, request: Request) -> tuple[Operation, Mapping[str, str]] | None:
     model = model_of(service)
-    if service == "lambda":
+    if model.protocol == "rest-json":
         return model.match(request.method, request.path, request.query)
     operation = model.by_target(request.headers["x-amz-target"])
     return (operation, {}) if operation else None

@@ -13,7 +13,7 @@ from lambd.wire.patterns import compile_pattern
 from lambd.wire.service_model import Operation
 from lambd.wire.vendor import DATA, SOURCES, vendored
 
-SERVICES = ("application-autoscaling", "lambda", "logs")
+SERVICES = ("application-autoscaling", "events", "lambda", "logs", "scheduler")
 
 
 @pytest.mark.parametrize("name", SOURCES)

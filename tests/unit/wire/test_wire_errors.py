@@ -19,8 +19,10 @@ from lambd.wire.errors import FORMS, encode_error
 from lambd.wire.service_model import (
     Operation,
     load_autoscaling_model,
+    load_events_model,
     load_lambda_model,
     load_logs_model,
+    load_scheduler_model,
 )
 
 KINDS = [
@@ -31,7 +33,9 @@ KINDS = [
 INVOKE = load_lambda_model().operations["Invoke"]
 DESCRIBE = load_logs_model().operations["DescribeLogStreams"]
 REGISTER = load_autoscaling_model().operations["RegisterScalableTarget"]
-OPERATIONS = (INVOKE, DESCRIBE, REGISTER)
+PUT_RULE = load_events_model().operations["PutRule"]
+CREATE_SCHEDULE = load_scheduler_model().operations["CreateSchedule"]
+OPERATIONS = (INVOKE, DESCRIBE, REGISTER, PUT_RULE, CREATE_SCHEDULE)
 CONCURRENT = errors.CONCURRENT_INVOCATION_LIMIT_EXCEEDED
 
 
@@ -183,6 +187,28 @@ def test_writes_errors_of_logs_in_json_1_1() -> None:
     assert response.status == 400
     assert dict(response.headers)["Content-Type"] == "application/x-amz-json-1.1"
     assert json.loads(response.body) == {"__type": "InvalidParameterException", "message": "m"}
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "shape"),
+    [
+        pytest.param(errors.NotFoundError("m"), 404, "ResourceNotFoundException", id="not found"),
+        pytest.param(errors.ConflictError("m"), 409, "ConflictException", id="conflict"),
+        pytest.param(errors.InvalidParameterError("m"), 400, "ValidationException", id="invalid"),
+        pytest.param(
+            errors.QuotaExceededError("m"), 402, "ServiceQuotaExceededException", id="quota"
+        ),
+        pytest.param(
+            ThrottledError(CONCURRENT, message="m"), 429, "ThrottlingException", id="rate"
+        ),
+    ],
+)
+def test_writes_errors_of_the_scheduler(error: PlatformError, status: int, shape: str) -> None:
+    """REST like Lambda's, without the members that only Lambda's have."""
+    response = encode_error(error, CREATE_SCHEDULE)
+    assert response.status == status
+    assert dict(response.headers)["x-amzn-ErrorType"] == shape
+    assert json.loads(response.body) == {"Message": "m"}
 
 
 def test_an_unknown_target_is_answered_in_its_protocol() -> None:
