@@ -66,6 +66,8 @@ class QueuedEvent:
 
     # Given by the queue, in order of arrival.
     id: int = 0
+    # The dispatch that it takes the place of, when it is stored.
+    dispatch_id: int | None = None
     request_id: str
     function_name: str
     # As the caller gave it.

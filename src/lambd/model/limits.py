@@ -50,6 +50,13 @@ LOG_LINE_BYTES = 256 * 1024
 SCHEDULED_ACTIONS_PER_TARGET = 200
 SCALING_ACTIVITY_DAYS, SCALING_ACTIVITIES_PER_TARGET = 42, 500
 
+# EventBridge Scheduler: groups, schedules, bytes of an input (AWS's quotas); how long a client
+# token is remembered, hours. EventBridge: rules, targets of one.
+SCHEDULE_GROUPS, SCHEDULES = 500, 1_000_000
+SCHEDULE_INPUT_BYTES = 256 * 1024
+CLIENT_TOKEN_HOURS = 24
+RULES, TARGETS_PER_RULE = 300, 5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

@@ -1,0 +1,130 @@
+"""An occurrence on its way to one target: what is sent, for how long it is tried, how it failed.
+
+Source: EventBridge User Guide, "Retrying event delivery" and "Using dead-letter queues"; EventBridge
+Scheduler User Guide, "Context attributes" and "Configuring a dead-letter queue"; the events of
+schedules without an input are as recorded from AWS.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from lambd.model.arns import Scope
+
+# Defaults of retry policies, on AWS the maxima too.
+RETRIES, EVENT_AGE_S = 185, 86_400
+# Delay before an attempt is repeated, seconds: the first, doubled each time, and the longest.
+_FIRST_DELAY_S, _LONGEST_DELAY_S = 1.0, 600.0
+
+
+class Source(StrEnum):
+    """What an occurrence is of."""
+
+    SCHEDULE = "schedule"
+    RULE = "rule"
+
+
+class Exhausted(StrEnum):
+    """Which limit of the retry policy was reached."""
+
+    ATTEMPTS = "MaximumRetryAttempts"
+    AGE = "MaximumEventAgeInSeconds"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often and for how long handing an event to its target is repeated."""
+
+    max_retries: int = RETRIES
+    max_age_s: int = EVENT_AGE_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a dispatch came to nothing, in the words of its source."""
+
+    code: str
+    message: str
+    # None: it could not have been mended by trying again.
+    exhausted: Exhausted | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """One occurrence for one target."""
+
+    id: int = 0
+    source: Source
+    source_arn: str
+    # As the target names it, and what it means.
+    target_arn: str
+    function_name: str
+    qualifier: str | None
+    # Of schedules: as whom the function is invoked.
+    role_arn: str | None
+    # Of the invocation; the same however often it is tried.
+    request_id: str
+    execution_id: str
+    # The event; of schedules with its keywords, which `filled_in` replaces.
+    input: str
+    scheduled_at: datetime
+    expires_at: datetime
+    max_retries: int
+    dead_letter_arn: str | None
+    # When it is to be tried, or its dead letter to be sent.
+    due_at: datetime
+    # Attempts that failed.
+    attempts: int = 0
+    # The last failure; final once it is a dead letter.
+    failure: Failure | None = None
+    is_dead: bool = False
+    failed_deliveries: int = 0
+
+
+def retry_delay(failures: int, drawn: float) -> timedelta:
+    """How long to wait after so many failures; `drawn`, from 0 up to 1, spreads it."""
+    longest = min(_FIRST_DELAY_S * 2 ** min(failures - 1, 20), _LONGEST_DELAY_S)
+    return timedelta(seconds=longest * (1 - drawn / 2))
+
+
+def written_time(moment: datetime) -> str:
+    """A time as events have it: whole seconds of UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def filled_in(dispatch: Dispatch) -> str:
+    """The input for the next attempt: the Scheduler's keywords replaced, wherever they stand."""
+    if dispatch.source is not Source.SCHEDULE:
+        return dispatch.input
+    text = dispatch.input
+    for keyword, value in (
+        ("schedule-arn", dispatch.source_arn),
+        ("scheduled-time", written_time(dispatch.scheduled_at)),
+        ("execution-id", dispatch.execution_id),
+        ("attempt-number", str(dispatch.attempts + 1)),
+    ):
+        text = text.replace(f"<aws.scheduler.{keyword}>", value)
+    return text
+
+
+def scheduled_event(
+    source: Source, source_arn: str, event_id: str, at: datetime, scope: Scope
+) -> str:
+    """The event of an occurrence for a target that says nothing of one."""
+    is_rule = source is Source.RULE
+    event = {
+        "version": "0",
+        "id": event_id,
+        "detail-type": "Scheduled Event",
+        "source": "aws.events" if is_rule else "aws.scheduler",
+        "account": scope.account_id,
+        "time": written_time(at),
+        "region": scope.region,
+        "resources": [source_arn],
+        # A text in the Scheduler's, as recorded.
+        "detail": {} if is_rule else "{}",
+    }
+    return json.dumps(event, separators=(",", ":"))
