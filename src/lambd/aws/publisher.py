@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from lambd.aws.clients import ServiceClients
 from lambd.model.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from types_boto3_sqs.type_defs import MessageAttributeValueTypeDef
+    from types_boto3_sqs.type_defs import (
+        MessageAttributeValueTypeDef,
+        MessageSystemAttributeValueTypeDef,
+    )
 
 
 class Entry(Protocol):
@@ -46,17 +49,22 @@ class AwsPublisher:
         self._queue_urls: dict[str, str] = {}
 
     def send_message(
-        self, queue_arn: str, body: str, attributes: Mapping[str, tuple[str, str]], trace: str
+        self,
+        queue_arn: str,
+        body: str,
+        attributes: Mapping[str, tuple[str, str]],
+        trace: str | None,
     ) -> None:
-        """Send a message to a queue, with the trace header of what it comes from."""
+        """Send a message to a queue, with the trace header of what it comes from, if any."""
+        system: dict[Literal["AWSTraceHeader"], MessageSystemAttributeValueTypeDef] = {}
+        if trace is not None:
+            system["AWSTraceHeader"] = {"DataType": "String", "StringValue": trace}
         with _told():
             self._clients.sqs(_region(queue_arn)).send_message(
                 QueueUrl=self._queue_url(queue_arn),
                 MessageBody=body,
                 MessageAttributes=_attributes(attributes),
-                MessageSystemAttributes={
-                    "AWSTraceHeader": {"DataType": "String", "StringValue": trace}
-                },
+                MessageSystemAttributes=system,
             )
 
     def publish(

@@ -113,6 +113,7 @@ class EventQueue:
             return
         moment_us = self._now_us()
         event = QueuedEvent(
+            dispatch_id=request.dispatch_id,
             request_id=request.request_id,
             function_name=request.function_name,
             qualifier=request.qualifier,

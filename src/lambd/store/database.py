@@ -60,7 +60,12 @@ class ScalingChanged:
     """A scalable target, a policy or a scheduled action came, went or changed."""
 
 
-Change = FunctionChanged | LayerChanged | ReservationsChanged | ScalingChanged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulesChanged:
+    """A schedule, a rule or a dispatch came, went or changed."""
+
+
+Change = FunctionChanged | LayerChanged | ReservationsChanged | ScalingChanged | SchedulesChanged
 Subscriber = Callable[[Change], None]
 
 

@@ -26,6 +26,8 @@ _INSERT = str(
 )
 _UPDATE = "UPDATE events SET due_at=?, attempts=?, faults=?, progress=?, response=? WHERE id=?"
 _DELETE = "DELETE FROM events WHERE id=?"
+# An event takes the place of the dispatch that it comes of.
+_DELETE_DISPATCH = "DELETE FROM dispatches WHERE id=?"
 _COLUMNS = [
     type_coerce(column, BigInteger).label(column.name)
     if column.name in ("accepted_at", "due_at")
@@ -62,6 +64,9 @@ def write_events(connection: Connection, writes: Writes) -> None:
     """Make all these changes."""
     if writes.added:
         connection.exec_driver_sql(_INSERT, [_row(event) for event in writes.added])
+        replaced = [(event.dispatch_id,) for event in writes.added if event.dispatch_id is not None]
+        if replaced:
+            connection.exec_driver_sql(_DELETE_DISPATCH, replaced)
     if writes.updated:
         connection.exec_driver_sql(
             _UPDATE,

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from alembic import context
 
-from lambd.store import tables_autoscaling, tables_events, tables_layers, tables_settings
+from lambd.store import (
+    tables_autoscaling,
+    tables_events,
+    tables_layers,
+    tables_schedules,
+    tables_settings,
+)
 from lambd.store.tables import metadata
 
 # `metadata` is complete once every module that declares tables has been imported.
-__all__ = ["tables_autoscaling", "tables_events", "tables_layers", "tables_settings"]
+__all__ = [
+    "tables_autoscaling",
+    "tables_events",
+    "tables_layers",
+    "tables_schedules",
+    "tables_settings",
+]
 
 context.configure(
     connection=context.config.attributes["connection"],

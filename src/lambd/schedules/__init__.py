@@ -1,0 +1,1 @@
+"""EventBridge Scheduler and scheduled rules at work: dispatches what is due, hands it to Lambda."""

@@ -1,0 +1,219 @@
+"""One dispatch: handed to Lambda as an event, tried again, or made a dead letter.
+
+The event takes the dispatch's place in one transaction (`store/events.py`), so it is handed over
+once. A dead letter is sent before the dispatch is removed: if the platform is killed between the
+two, the queue gets it twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Protocol
+
+import structlog
+
+from lambd.control.context import ControlContext
+from lambd.model.dispatches import (
+    Dispatch,
+    Exhausted,
+    Failure,
+    Source,
+    filled_in,
+    retry_delay,
+)
+from lambd.model.errors import (
+    InvalidRequestContentError,
+    NotFoundError,
+    PlatformError,
+    UnavailableError,
+)
+from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
+from lambd.model.named_schedules import INVOKE_TARGET, InvokeInputError, parse_invoke_input
+from lambd.model.occurrences import Draw
+from lambd.model.settings import FunctionSettings
+from lambd.schedules.failures import failure_of, may_retry
+from lambd.schedules.permission import check_permission
+from lambd.store.database import Database
+from lambd.store.dispatches import delete_dispatch, update_dispatch
+from lambd.store.function_settings import read_settings
+
+_log = structlog.get_logger(__name__)
+
+# Times that a dead-letter queue is tried before it is given up.
+_DELIVERIES = 4
+# Longest text of an error in a message attribute, characters.
+_ERROR_MESSAGE_CHARACTERS = 1024
+
+# Name -> type and value.
+Attributes = dict[str, tuple[str, str]]
+Invoke = Callable[[InvocationRequest], Awaitable[InvocationResult | None]]
+
+
+class Queues(Protocol):
+    """Sends messages to SQS (`aws/publisher.py`); blocks, and raises UnavailableError."""
+
+    def send_message(
+        self, queue_arn: str, body: str, attributes: Attributes, trace: str | None
+    ) -> None:
+        """Send one."""
+
+
+class Handover:
+    """See the module header; safe for concurrent calls with different dispatches."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        context: Callable[[], ControlContext],
+        invoke: Invoke,
+        queues: Queues,
+        draw: Draw,
+    ) -> None:
+        """Args:
+        database: where the dispatches are.
+        context: the surroundings of what is done now.
+        invoke: the way into Lambda; returns once an event is durable.
+        queues: where dead letters go.
+        draw: spreads what is tried again.
+        """
+        self._database = database
+        self._context = context
+        self._invoke = invoke
+        self._queues = queues
+        self._draw = draw
+
+    async def hand_over(self, dispatch: Dispatch) -> None:
+        """Do what is to be done for a dispatch that is due."""
+        if dispatch.is_dead:
+            await self._send_dead_letter(dispatch)
+            return
+        if self._context().now > dispatch.expires_at:
+            never_tried = Failure(code="INTERNAL_ERROR", message="It could not be tried in time")
+            await self._give_up(dispatch, dispatch.failure or never_tried, Exhausted.AGE)
+            return
+        try:
+            await self._start(dispatch)
+        except PlatformError as error:
+            await self._failed(dispatch, error)
+
+    async def postpone(self, dispatch: Dispatch) -> None:
+        """Have it tried later, after a fault of ours."""
+        due_at = self._context().now + retry_delay(dispatch.attempts + 1, self._draw())
+        await self._database.run(update_dispatch, replace(dispatch, due_at=due_at))
+
+    async def _start(self, dispatch: Dispatch) -> None:
+        settings: FunctionSettings | None = await self._database.read(
+            read_settings, dispatch.function_name
+        )
+        context = self._context()
+        if settings is None:
+            arn = context.scope.function_arn(dispatch.function_name, dispatch.qualifier)
+            raise NotFoundError(f"Function not found: {arn}")
+        check_permission(dispatch, settings, context.scope, context.now)
+        request = InvocationRequest(
+            request_id=dispatch.request_id,
+            function_name=dispatch.function_name,
+            qualifier=dispatch.qualifier,
+            invocation_type=InvocationType.EVENT,
+            payload=_payload(dispatch),
+            dispatch_id=dispatch.id,
+        )
+        await self._invoke(request)
+
+    async def _failed(self, dispatch: Dispatch, error: PlatformError) -> None:
+        failure = failure_of(dispatch, error)
+        tried = replace(dispatch, attempts=dispatch.attempts + 1, failure=failure)
+        now = self._context().now
+        due_at = now + retry_delay(tried.attempts, self._draw())
+        if not may_retry(error):
+            await self._give_up(tried, failure, None)
+        elif tried.attempts > dispatch.max_retries:
+            await self._give_up(tried, failure, Exhausted.ATTEMPTS)
+        elif due_at > dispatch.expires_at:
+            await self._give_up(tried, failure, Exhausted.AGE)
+        else:
+            _report("dispatch_attempt_failed", tried)
+            await self._database.run(update_dispatch, replace(tried, due_at=due_at))
+
+    # --- dead letters ---------------------------------------------------------------------------
+
+    async def _give_up(
+        self, dispatch: Dispatch, failure: Failure, exhausted: Exhausted | None
+    ) -> None:
+        failure = replace(failure, exhausted=exhausted)
+        dead = replace(dispatch, failure=failure, is_dead=True, due_at=self._context().now)
+        _report("dispatch_failed", dead)
+        if dispatch.dead_letter_arn is None:
+            await self._database.run(delete_dispatch, dead)
+            return
+        await self._database.run(update_dispatch, dead)
+        await self._send_dead_letter(dead)
+
+    async def _send_dead_letter(self, dispatch: Dispatch) -> None:
+        arn, body, attributes = dispatch.dead_letter_arn or "", *_dead_letter(dispatch)
+        try:
+            await asyncio.to_thread(self._queues.send_message, arn, body, attributes, None)
+        except UnavailableError as error:
+            failures = dispatch.failed_deliveries + 1
+            _log.warning(
+                "dead_letter_failed", queue=arn, source=dispatch.source_arn, error=error.message
+            )
+            if failures < _DELIVERIES:
+                due_at = self._context().now + retry_delay(failures, self._draw())
+                later = replace(dispatch, failed_deliveries=failures, due_at=due_at)
+                await self._database.run(update_dispatch, later)
+                return
+            _report("dead_letter_given_up", dispatch)
+        await self._database.run(delete_dispatch, dispatch)
+
+
+def _payload(dispatch: Dispatch) -> bytes:
+    text = filled_in(dispatch)
+    if dispatch.target_arn == INVOKE_TARGET:
+        try:
+            text = parse_invoke_input(text).payload
+        except InvokeInputError as error:
+            raise InvalidRequestContentError(str(error)) from error
+    return text.encode()
+
+
+def _dead_letter(dispatch: Dispatch) -> tuple[str, Attributes]:
+    """Body and attributes of the message that tells of a dispatch that came to nothing."""
+    failure = dispatch.failure
+    assert failure is not None  # noqa: S101 - it is dead
+    found = {
+        "ERROR_CODE": failure.code,
+        "ERROR_MESSAGE": failure.message[:_ERROR_MESSAGE_CHARACTERS],
+        "RETRY_ATTEMPTS": str(max(dispatch.attempts - 1, 0)),
+        "TARGET_ARN": dispatch.target_arn,
+    }
+    if failure.exhausted is not None:
+        found["EXHAUSTED_RETRY_CONDITION"] = failure.exhausted.value
+    if dispatch.source is Source.RULE:
+        found["RULE_ARN"] = dispatch.source_arn
+    else:
+        found["SCHEDULE_ARN"] = dispatch.source_arn
+        found["SCHEDULED_TIME"] = f"{dispatch.scheduled_at:%Y-%m-%dT%H:%M:%SZ}"
+        found["EXECUTION_ID"] = dispatch.execution_id
+        found["IS_PAYLOAD_TRUNCATED"] = "false"
+    # The service refuses an attribute without a value.
+    attributes = {name: ("String", value) for name, value in found.items() if value}
+    # As it was last tried.
+    last = replace(dispatch, attempts=max(dispatch.attempts - 1, 0))
+    return filled_in(last), attributes
+
+
+def _report(action: str, dispatch: Dispatch) -> None:
+    failure = dispatch.failure
+    _log.warning(
+        action,
+        source=dispatch.source_arn,
+        function=dispatch.function_name,
+        request_id=dispatch.request_id,
+        attempts=dispatch.attempts,
+        code=failure and failure.code,
+        reason=failure and failure.message,
+    )
