@@ -11,6 +11,7 @@ import contextlib
 import gc
 import hashlib
 import os
+import random
 import signal
 import socket
 import ssl
@@ -36,9 +37,11 @@ from lambd.frontend.app import FrontDoor
 from lambd.frontend.auth import Authority
 from lambd.frontend.autoscaling_api import AutoscalingApi
 from lambd.frontend.code_links import CodeLinks
+from lambd.frontend.events_api import EventsApi
 from lambd.frontend.function_url import FunctionUrls
 from lambd.frontend.lambda_api import LambdaApi
 from lambd.frontend.logs_api import LogsApi
+from lambd.frontend.scheduler_api import SchedulerApi
 from lambd.frontend.url_access import UrlAccess
 from lambd.http.busy_poll import BusyPoll
 from lambd.http.server import HttpServer
@@ -64,6 +67,8 @@ from lambd.sandbox.driver import SandboxDriver
 from lambd.sandbox.namespaces import enter_private_mounts
 from lambd.sandbox.oci import OciDriver
 from lambd.sandbox.process import ProcessDriver
+from lambd.schedules.engine import ScheduleEngine
+from lambd.schedules.handover import Handover
 from lambd.store.aliases import find_route
 from lambd.store.blobs import BlobStore
 from lambd.store.database import Database, ReservationsChanged
@@ -182,6 +187,7 @@ class _Platform:
         self._driver = driver
         self._tasks = tasks
         self._loops: list[asyncio.Task[None]] = []
+        self._dispatching: asyncio.Task[None] | None = None
         scope = Scope(account_id=settings.account_id, region=settings.region)
         base_url = f"http://{settings.host}:{settings.port}"
         self._blobs = blobs = BlobStore(settings.data_dir)
@@ -253,6 +259,7 @@ class _Platform:
         told = ServiceClients(
             _endpoints(settings), settings.region, Patience(connect_s=2, read_s=5, attempts=1)
         )
+        publisher = AwsPublisher(told)
         event_options = EventOptions(
             scope=scope,
             limits=settings.limits,
@@ -265,7 +272,7 @@ class _Platform:
             invoke=self._pipeline.start,
             settings=function_settings,
             outcomes=Outcomes(
-                deliverer=Deliverer(AwsPublisher(told), scope),
+                deliverer=Deliverer(publisher, scope),
                 dead_letter=versions.dead_letter_arn,
                 settings=function_settings,
                 options=event_options,
@@ -314,13 +321,29 @@ class _Platform:
             provisioned_use=self._pool.provisioned_use,
             period_s=settings.autoscaling_period_s,
         )
+        # Which moment of a window, or when to try again, is no secret.
+        draw = random.Random().random  # noqa: S311
+        self._schedules = ScheduleEngine(
+            database=database,
+            context=lambda_api.context,
+            handover=Handover(
+                database=database,
+                context=lambda_api.context,
+                invoke=self._pipeline.invoke,
+                queues=publisher,
+                draw=draw,
+            ),
+            draw=draw,
+        )
         self._front_door = FrontDoor(
             authority=authority,
             function_urls=function_urls,
             lambda_api=lambda_api,
-            json_services=[
+            services=[
                 LogsApi(self._logs, scope).service(),
                 AutoscalingApi(database, lambda_api.context).service(),
+                EventsApi(database, lambda_api.context).service(),
+                SchedulerApi(database, lambda_api.context).service(),
             ],
             code_links=code_links,
             limits=settings.limits,
@@ -344,6 +367,7 @@ class _Platform:
         ):
             self._loops.append(self._tasks.create_task(loop))
         await self._events.open()
+        self._dispatching = self._tasks.create_task(self._schedules.run())
         await self._server.listen(sock)
 
     async def serve_tls(self, sock: socket.socket, context: ssl.SSLContext) -> None:
@@ -384,6 +408,8 @@ class _Platform:
     async def stop(self) -> None:
         for server in self._servers:
             server.stop_accepting()
+        # It would only be told that the platform is stopping; what is due waits in its row.
+        await self._stop_dispatching()
         timeout_s = self._settings.drain_timeout_s
         drains = (server.drain(timeout_s) for server in self._servers)
         await asyncio.gather(*drains, self._events.drain(timeout_s))
@@ -393,6 +419,11 @@ class _Platform:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         await self._logs.close()
+
+    async def _stop_dispatching(self) -> None:
+        if self._dispatching is not None:
+            self._dispatching.cancel()
+            await asyncio.gather(self._dispatching, return_exceptions=True)
 
 
 def _bind(host: str, port: int, setting: str) -> socket.socket:

@@ -26,6 +26,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from types_boto3_application_autoscaling import ApplicationAutoScalingClient
+    from types_boto3_events import EventBridgeClient
     from types_boto3_lambda import LambdaClient
     from types_boto3_lambda.literals import RuntimeType
     from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
@@ -112,6 +113,14 @@ class Server:
     def autoscaling_client(self) -> ApplicationAutoScalingClient:
         """A boto3 Application Auto Scaling client without retries."""
         return boto3.client("application-autoscaling", **self._client_arguments({}))
+
+    def events_client(self) -> EventBridgeClient:
+        """A boto3 EventBridge client without retries."""
+        return boto3.client("events", **self._client_arguments({}))
+
+    def scheduler_client(self) -> Any:
+        """A boto3 EventBridge Scheduler client without retries."""
+        return boto3.client("scheduler", **self._client_arguments({}))
 
     def cli_environment(self) -> dict[str, str]:
         """Environment variables for the AWS CLI."""

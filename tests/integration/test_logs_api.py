@@ -51,7 +51,7 @@ class LogsFrontDoor:
         try:
             if operation is None:
                 raise UnknownOperationError
-            response = await self._service.call(operation, exchange.request)
+            response = await self._service.call(operation, {}, exchange.request)
         except PlatformError as error:
             response = encode_error(error, operation)
         exchange.respond(response)

@@ -2,8 +2,8 @@
 
 Host: <id>.lambda-url...           function URLs
 /_lambd/health, /_lambd/code/...   the platform's own pages
-X-Amz-Target: a service's prefix   the JSON services (json_service.py)
-everything else                    the Lambda API, by method and path
+X-Amz-Target: a service's prefix   the services of JSON 1.1 (json_service.py)
+everything else                    the Lambda API, by method and path, else the other REST services
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class FrontDoor:
         *,
         authority: Authority,
         lambda_api: LambdaApi,
-        json_services: Iterable[JsonService],
+        services: Iterable[JsonService],
         code_links: CodeLinks,
         function_urls: FunctionUrls,
         limits: Limits,
@@ -70,7 +70,11 @@ class FrontDoor:
     ) -> None:
         self._authority = authority
         self._lambda_api = lambda_api
-        self._json_services = {each.model.target_prefix: each for each in json_services}
+        services = tuple(services)
+        self._json_services = {
+            each.model.target_prefix: each for each in services if each.model.protocol == "json"
+        }
+        self._rest_services = [each for each in services if each.model.protocol == "rest-json"]
         self._code_links = code_links
         self._function_urls = function_urls
         self._limits = limits
@@ -97,9 +101,7 @@ class FrontDoor:
         if target is not None:
             service = self._json_services.get(target.partition(".")[0])
             if service is not None:
-                call = partial(self._call_json, service)
-                operation = service.model.by_target(target)
-                self._tasks.create_task(self._serve(exchange, operation, {}, call, service.model))
+                self._serve_other(exchange, service, service.model.by_target(target), {})
                 return
         match = self._lambda_model.match(request.method, request.path, request.query)
         operation, labels = match if match is not None else (None, {})
@@ -108,9 +110,31 @@ class FrontDoor:
             if handler is not None:
                 self._serve_immediate(exchange, operation, labels, handler)
                 return
+        elif self._serve_rest(exchange):
+            return
         self._tasks.create_task(
             self._serve(exchange, operation, labels, self._call_lambda, self._lambda_model)
         )
+
+    def _serve_rest(self, exchange: Exchange) -> bool:
+        """Serve a request for a REST service other than Lambda; False if it is for none."""
+        request = exchange.request
+        for service in self._rest_services:
+            match = service.model.match(request.method, request.path, request.query)
+            if match is not None:
+                self._serve_other(exchange, service, *match)
+                return True
+        return False
+
+    def _serve_other(
+        self,
+        exchange: Exchange,
+        service: JsonService,
+        operation: Operation | None,
+        labels: Mapping[str, str],
+    ) -> None:
+        call = partial(self._call_service, service)
+        self._tasks.create_task(self._serve(exchange, operation, labels, call, service.model))
 
     async def _serve(
         self,
@@ -208,7 +232,7 @@ class FrontDoor:
             response.headers.extend(call.extra_headers)
         return response
 
-    async def _call_json(
+    async def _call_service(
         self,
         service: JsonService,
         operation: Operation,
@@ -216,10 +240,10 @@ class FrontDoor:
         exchange: Exchange,
         request_id: str,
     ) -> Response:
-        del labels, request_id
+        del request_id
         if exchange.body_exceeded:
             raise _too_large(operation.name, self._limits)
-        return await service.call(operation, exchange.request)
+        return await service.call(operation, labels, exchange.request)
 
     async def _serve_page(
         self, exchange: Exchange, page: Callable[[Exchange], Awaitable[Response]]

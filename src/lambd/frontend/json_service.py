@@ -1,7 +1,8 @@
-"""A service of AWS's JSON 1.1 protocol: its model and a handler for each operation it answers.
+"""A service beside Lambda: its model and a handler for each operation it answers.
 
-All of them share the platform's port; `X-Amz-Target` tells them apart. A handler takes the decoded
-and validated members of a request and gives those of the reply, as the model spells them.
+All of them share the platform's port. Those of the JSON 1.1 protocol are told apart by
+`X-Amz-Target`, those of rest-json by method and path. A handler takes the decoded and validated
+members of a request and gives those of the reply, as the model spells them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ class JsonService:
     model: ServiceModel
     handlers: Mapping[str, Handler]
 
-    async def call(self, operation: Operation, request: Request) -> Response:
+    async def call(
+        self, operation: Operation, labels: Mapping[str, str], request: Request
+    ) -> Response:
         """The response to a request for one of the model's operations.
 
         Raises:
@@ -34,4 +37,4 @@ class JsonService:
         handler = self.handlers.get(operation.name)
         if handler is None:
             raise UnimplementedOperationError
-        return operation.encode(await handler(operation.decode(request, {})))
+        return operation.encode(await handler(operation.decode(request, labels)))

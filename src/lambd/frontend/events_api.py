@@ -1,0 +1,268 @@
+"""The EventBridge API, for rules on the default bus that invoke functions on a schedule.
+
+Takes decoded parameters and returns members as the service model spells them. `Force` has no
+effect: there are no rules that a service manages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lambd.control import rule_targets, rules
+from lambd.control.context import ControlContext
+from lambd.control.rules import RuleRequest
+from lambd.frontend.json_service import JsonService
+from lambd.frontend.tag_lists import tag_list, tags_of
+from lambd.model.arns import Scope
+from lambd.model.errors import InvalidParameterError, NotFoundError
+from lambd.model.rules import DEFAULT_BUS, InputTransformer, Rule, RuleTarget, rule_arn
+from lambd.store.database import Connection, Database
+from lambd.store.paging import Page
+from lambd.store.rules import list_rules, list_targets
+from lambd.wire.service_model import load_events_model
+
+_PAGE = 100
+# Members of a target that are for other services than Lambda.
+_FOREIGN = (
+    *("KinesisParameters", "RunCommandParameters", "EcsParameters", "BatchParameters"),
+    *("SqsParameters", "HttpParameters", "RedshiftDataParameters"),
+    *("SageMakerPipelineParameters", "AppSyncParameters"),
+)
+
+_Params = Mapping[str, Any]
+Members = dict[str, Any]
+
+
+class EventsApi:
+    """Answers EventBridge operations on scheduled rules; safe for concurrent calls."""
+
+    def __init__(self, database: Database, context: Callable[[], ControlContext]) -> None:
+        self._database = database
+        self._context = context
+
+    def service(self) -> JsonService:
+        """The operations that are answered."""
+        return JsonService(
+            model=load_events_model(),
+            handlers={
+                "DeleteRule": self._delete_rule,
+                "DescribeRule": self._describe_rule,
+                "DisableRule": self._disable_rule,
+                "EnableRule": self._enable_rule,
+                "ListRuleNamesByTarget": self._list_rule_names_by_target,
+                "ListRules": self._list_rules,
+                "ListTagsForResource": self._list_tags_for_resource,
+                "ListTargetsByRule": self._list_targets_by_rule,
+                "PutRule": self._put_rule,
+                "PutTargets": self._put_targets,
+                "RemoveTargets": self._remove_targets,
+                "TagResource": self._tag_resource,
+                "UntagResource": self._untag_resource,
+            },
+        )
+
+    # -- rules
+
+    async def _put_rule(self, params: _Params) -> Members:
+        self._check_bus(params)
+        request = _request_of(params)
+        await self._database.run(rules.put_rule, self._context(), request)
+        return {"RuleArn": rule_arn(self._context().scope, request.name)}
+
+    async def _describe_rule(self, params: _Params) -> Members:
+        self._check_bus(params)
+        rule = await self._database.read(rules.require_rule, params["Name"])
+        scope = self._context().scope
+        return {**rule_members(rule, scope), "CreatedBy": scope.account_id}
+
+    async def _list_rules(self, params: _Params) -> Members:
+        self._check_bus(params)
+        page = await self._database.read(
+            list_rules, prefix=params.get("NamePrefix"), **_page_of(params)
+        )
+        scope = self._context().scope
+        found = [rule_members(rule, scope) for rule in page.items]
+        return {"Rules": found, "NextToken": page.next_marker}
+
+    async def _list_rule_names_by_target(self, params: _Params) -> Members:
+        self._check_bus(params)
+        page = await self._database.read(
+            list_rules, target_arn=params["TargetArn"], **_page_of(params)
+        )
+        return {"RuleNames": [rule.name for rule in page.items], "NextToken": page.next_marker}
+
+    async def _enable_rule(self, params: _Params) -> Members:
+        return await self._set_state(params, is_enabled=True)
+
+    async def _disable_rule(self, params: _Params) -> Members:
+        return await self._set_state(params, is_enabled=False)
+
+    async def _set_state(self, params: _Params, *, is_enabled: bool) -> Members:
+        self._check_bus(params)
+        await self._database.run(
+            rules.enable_rule, self._context(), params["Name"], is_enabled=is_enabled
+        )
+        return {}
+
+    async def _delete_rule(self, params: _Params) -> Members:
+        self._check_bus(params)
+        await self._database.run(rules.delete_rule, params["Name"])
+        return {}
+
+    # -- targets
+
+    async def _put_targets(self, params: _Params) -> Members:
+        self._check_bus(params)
+        targets = [_target_of(target) for target in params["Targets"]]
+        await self._database.run(rule_targets.put_targets, self._context(), params["Rule"], targets)
+        return {"FailedEntryCount": 0, "FailedEntries": []}
+
+    async def _remove_targets(self, params: _Params) -> Members:
+        self._check_bus(params)
+        rule_name = params["Rule"]
+        missing = await self._database.run(rule_targets.remove_targets, rule_name, params["Ids"])
+        entries = [
+            {
+                "TargetId": name,
+                "ErrorCode": "ResourceNotFoundException",
+                "ErrorMessage": (
+                    f"Rule '{rule_name}' does not have a target with the Id '{name}'."
+                ),
+            }
+            for name in missing
+        ]
+        return {"FailedEntryCount": len(entries), "FailedEntries": entries}
+
+    async def _list_targets_by_rule(self, params: _Params) -> Members:
+        self._check_bus(params)
+        page = await self._database.read(_read_targets, params["Rule"], **_page_of(params))
+        found = [target_members(target) for target in page.items]
+        return {"Targets": found, "NextToken": page.next_marker}
+
+    # -- tags
+
+    async def _list_tags_for_resource(self, params: _Params) -> Members:
+        arn = params["ResourceARN"]
+        tags = await self._database.read(rules.get_tags, self._context(), arn)
+        return {"Tags": tag_list(tags)}
+
+    async def _tag_resource(self, params: _Params) -> Members:
+        tags = tags_of(params["Tags"])
+        await self._database.run(rules.tag_rule, self._context(), params["ResourceARN"], tags)
+        return {}
+
+    async def _untag_resource(self, params: _Params) -> Members:
+        await self._database.run(
+            rules.untag_rule, self._context(), params["ResourceARN"], params["TagKeys"]
+        )
+        return {}
+
+    def _check_bus(self, params: _Params) -> None:
+        """Raise NotFoundError unless a request is for the only bus there is."""
+        scope = self._context().scope
+        bus = params.get("EventBusName", DEFAULT_BUS)
+        arn = f"arn:{scope.partition}:events:{scope.region}:{scope.account_id}:event-bus/"
+        if bus not in (DEFAULT_BUS, f"{arn}{DEFAULT_BUS}"):
+            raise NotFoundError(f"Event bus {bus} does not exist.")
+
+
+def _read_targets(
+    connection: Connection, rule_name: str, *, marker: str | None, limit: int
+) -> Page[RuleTarget]:
+    rule = rules.require_rule(connection, rule_name)
+    return list_targets(connection, rule, marker=marker, limit=limit)
+
+
+# --- requests ---------------------------------------------------------------------------------
+
+
+def _page_of(params: _Params) -> dict[str, Any]:
+    return {"marker": params.get("NextToken"), "limit": params.get("Limit", _PAGE)}
+
+
+def _request_of(params: _Params) -> RuleRequest:
+    """What a request says that a rule is to be.
+
+    Raises:
+        InvalidParameterError: it says what is not served, or not when the rule is due.
+    """
+    if params.get("EventPattern"):
+        raise InvalidParameterError(
+            "EventPattern is not supported by lambd yet: rules are run by a ScheduleExpression."
+        )
+    if "RoleArn" in params:
+        raise InvalidParameterError("RoleArn of a rule is not supported by lambd.")
+    expression = params.get("ScheduleExpression")
+    if not expression:
+        raise InvalidParameterError(
+            "Parameter(s) EventPattern or ScheduleExpression must be specified."
+        )
+    state = params.get("State", "ENABLED")
+    if state not in ("ENABLED", "DISABLED"):
+        raise InvalidParameterError(f"State {state} is not supported for scheduled rules.")
+    return RuleRequest(
+        name=params["Name"],
+        description=params.get("Description"),
+        expression=expression,
+        is_enabled=state == "ENABLED",
+        tags=tags_of(params.get("Tags", [])),
+    )
+
+
+def _target_of(target: _Params) -> RuleTarget:
+    name = target["Id"]
+    for member in _FOREIGN:
+        if member in target:
+            raise InvalidParameterError(f"Parameter(s) {member} not supported for target: {name}.")
+    if "RoleArn" in target:
+        raise InvalidParameterError(f"RoleArn is not supported for target {target['Arn']}.")
+    made, retry = target.get("InputTransformer"), target.get("RetryPolicy", {})
+    return RuleTarget(
+        rule_id=0,
+        name=name,
+        arn=target["Arn"],
+        input=target.get("Input"),
+        input_path=target.get("InputPath"),
+        transformer=None
+        if made is None
+        else InputTransformer(paths=made.get("InputPathsMap", {}), template=made["InputTemplate"]),
+        max_retries=retry.get("MaximumRetryAttempts"),
+        max_age_s=retry.get("MaximumEventAgeInSeconds"),
+        dead_letter_arn=target.get("DeadLetterConfig", {}).get("Arn"),
+    )
+
+
+# --- replies ----------------------------------------------------------------------------------
+
+
+def rule_members(rule: Rule, scope: Scope) -> Members:
+    """`Rule`."""
+    return {
+        "Name": rule.name,
+        "Arn": rule_arn(scope, rule.name),
+        "State": "ENABLED" if rule.is_enabled else "DISABLED",
+        "Description": rule.description,
+        "ScheduleExpression": rule.expression,
+        "EventBusName": DEFAULT_BUS,
+    }
+
+
+def target_members(target: RuleTarget) -> Members:
+    """`Target`, with what was said of it."""
+    made = target.transformer
+    retry = {
+        "MaximumRetryAttempts": target.max_retries,
+        "MaximumEventAgeInSeconds": target.max_age_s,
+    }
+    has_retry = any(value is not None for value in retry.values())
+    return {
+        "Id": target.name,
+        "Arn": target.arn,
+        "Input": target.input,
+        "InputPath": target.input_path,
+        "InputTransformer": made
+        and {"InputPathsMap": dict(made.paths) or None, "InputTemplate": made.template},
+        "RetryPolicy": retry if has_retry else None,
+        "DeadLetterConfig": target.dead_letter_arn and {"Arn": target.dead_letter_arn},
+    }
