@@ -11,6 +11,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lambd.frontend.function_headers import (
+    BadHeaderError,
+    function_cookies,
+    function_headers,
+)
 from lambd.model.limits import HTTP_HEADER_BYTES
 
 CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
@@ -25,7 +30,7 @@ class BadPreludeError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prelude:
-    """The head, as the function gave it; nothing that would break an HTTP head is left in it."""
+    """The head, as far as it is the function's to give (`function_headers.py`)."""
 
     status: int
     # With one entry for each value; without the cookies.
@@ -76,14 +81,15 @@ def parse_prelude(text: bytes) -> Prelude:
         raise BadPreludeError(f"not JSON: {error}") from None
     if not isinstance(document, dict):
         raise BadPreludeError("not a JSON object")
-    cookies = document.get("cookies") or []
-    if not isinstance(cookies, list):
-        raise BadPreludeError("cookies: not a list")
-    return Prelude(
-        status=_status(document.get("statusCode", 200)),
-        headers=tuple(_headers(document)),
-        cookies=tuple(_text("cookies", cookie) for cookie in cookies),
-    )
+    status = _status(document.get("statusCode", 200))
+    try:
+        return Prelude(
+            status=status,
+            headers=tuple(function_headers(_headers(document))),
+            cookies=tuple(function_cookies(document.get("cookies"))),
+        )
+    except BadHeaderError as error:
+        raise BadPreludeError(str(error)) from None
 
 
 def _status(value: object) -> int:
@@ -94,17 +100,17 @@ def _status(value: object) -> int:
     raise BadPreludeError(f"statusCode: {str(value)[:100]!r} is none")
 
 
-def _headers(document: dict[str, object]) -> Iterator[tuple[str, str]]:
+def _headers(document: dict[str, object]) -> Iterator[tuple[str, object]]:
     several = _table(document, "multiValueHeaders")
     for name, values in several.items():
         if not isinstance(values, list):
             raise BadPreludeError("multiValueHeaders: not lists")
         for value in values:
-            yield _text("headers", name), _text("headers", value)
+            yield name, value
     names = {name.lower() for name in several}
     for name, value in _table(document, "headers").items():
         if name.lower() not in names:
-            yield _text("headers", name), _text("headers", value)
+            yield name, value
 
 
 def _table(document: dict[str, object], member: str) -> dict[str, object]:
@@ -114,18 +120,3 @@ def _table(document: dict[str, object], member: str) -> dict[str, object]:
     if not isinstance(table, dict):
         raise BadPreludeError(f"{member}: not an object")
     return table
-
-
-def _text(member: str, value: object) -> str:
-    """A string that can stand in an HTTP head; numbers and booleans as JSON writes them."""
-    if isinstance(value, bool | int | float):
-        return json.dumps(value)
-    if not isinstance(value, str):
-        raise BadPreludeError(f"{member}: not a string")
-    if any(character in value for character in "\r\n\0"):
-        raise BadPreludeError(f"{member}: a line break or NUL in a value")
-    try:
-        value.encode("latin-1")
-    except UnicodeEncodeError:
-        raise BadPreludeError(f"{member}: not Latin-1") from None
-    return value

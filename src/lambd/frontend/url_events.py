@@ -15,17 +15,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qsl
 
+from lambd.frontend.function_headers import (
+    BadHeaderError,
+    function_cookies,
+    function_headers,
+)
 from lambd.frontend.http_prelude import BadPreludeError, Prelude, PreludeParser
 from lambd.http.messages import Request, Response
 from lambd.model.settings import Cors
 
 # Bodies that go into an event as text.
 _TEXT = re.compile(r"text/.*|application/(json|javascript|xml|.+\+(json|xml))")
-# The server writes these itself, or they are about the connection.
-_OWN_HEADERS = frozenset({"connection", "content-length", "date", "transfer-encoding"})
 _NO_BODY = frozenset({204, 304})
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-zA-Z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _JSON = "application/json"
 _CORS_PREFIX = "access-control-"
 
@@ -141,13 +142,9 @@ def decode_result(payload: bytes) -> Response:
     if not isinstance(result, dict) or "statusCode" not in result:
         body = result.encode(errors="replace") if isinstance(result, str) else payload
         return Response(200, [("Content-Type", _JSON)], body)
-    headers = _headers(result.get("headers") or {})
+    headers = _headers(result)
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", _JSON))
-    cookies = result.get("cookies") or []
-    if not isinstance(cookies, list):
-        raise BadFunctionResponseError("cookies is no list")
-    headers.extend(("Set-Cookie", _checked(str(cookie))) for cookie in cookies)
     return Response(_status(result["statusCode"]), headers, _decode_body(result))
 
 
@@ -165,7 +162,7 @@ def _decode_streamed(payload: bytes, error: Exception) -> Response:
 
 def prelude_headers(prelude: Prelude) -> list[tuple[str, str]]:
     """The headers of the answer that begins with a prelude."""
-    headers = [item for item in prelude.headers if item[0].lower() not in _OWN_HEADERS]
+    headers = list(prelude.headers)
     has_type = any(name.lower() == "content-type" for name, _ in headers)
     if not has_type and prelude.status not in _NO_BODY:
         headers.append(("Content-Type", "application/octet-stream"))
@@ -261,21 +258,12 @@ def _status(value: object) -> int:
     return number
 
 
-def _headers(value: object) -> list[tuple[str, str]]:
-    if not isinstance(value, dict):
+def _headers(result: Mapping[str, object]) -> list[tuple[str, str]]:
+    headers = result.get("headers") or {}
+    if not isinstance(headers, dict):
         raise BadFunctionResponseError("headers is no object")
-    found: list[tuple[str, str]] = []
-    for name, text in value.items():
-        if _HEADER_NAME.fullmatch(name) is None:
-            raise BadFunctionResponseError(f"header {name!r}")
-        if name.lower() not in _OWN_HEADERS:
-            shown = str(text).lower() if isinstance(text, bool) else str(text)
-            found.append((name, _checked(shown)))
-    return found
-
-
-def _checked(value: str) -> str:
-    """A header's value that cannot begin another header."""
-    if _HEADER_VALUE.fullmatch(value) is None:
-        raise BadFunctionResponseError("control characters in a header")
-    return value
+    try:
+        cookies = [("Set-Cookie", cookie) for cookie in function_cookies(result.get("cookies"))]
+        return function_headers(headers.items()) + cookies
+    except BadHeaderError as error:
+        raise BadFunctionResponseError(str(error)) from None

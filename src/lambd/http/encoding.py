@@ -56,6 +56,6 @@ def encode_head(status: int, headers: Headers, framing: str, *, keep_alive: bool
 def encode_lines(headers: Headers) -> str:
     """Header or trailer lines; a value with a line break is a fault of ours."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    if lines.count("\n") != len(headers):
+    if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
         raise ValueError("line break in a response header")
     return lines

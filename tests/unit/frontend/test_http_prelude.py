@@ -62,6 +62,14 @@ def test_every_member_is_optional() -> None:
         pytest.param(b'{"headers": {"a": {}}}', id="header-no-string"),
         pytest.param(b'{"headers": {"a": "b\\r\\nc: d"}}', id="line-break"),
         pytest.param(b'{"headers": {"a\\nb": "c"}}', id="line-break-in-name"),
+        pytest.param(b'{"headers": {"Content-Length: 3, x": "y"}}', id="header-in-name"),
+        pytest.param(b'{"headers": {"Content-Length ": "3"}}', id="space-in-name"),
+        pytest.param(b'{"headers": {"": "a"}}', id="no-name"),
+        pytest.param(b'{"multiValueHeaders": {"a:": ["b"]}}', id="colon-in-name"),
+        pytest.param(b'{"headers": {"a": "\\u0007"}}', id="control-character"),
+        pytest.param(b'{"headers": {"a": null}}', id="null"),
+        pytest.param(b'{"headers": {"a": ["b"]}}', id="list"),
+        pytest.param(b'{"cookies": ["a=b\\u0000"]}', id="nul-in-cookie"),
         pytest.param(b'{"headers": {"a": "\\u20ac"}}', id="no-latin-1"),
         pytest.param(b'{"multiValueHeaders": {"a": "b"}}', id="values-no-list"),
         pytest.param(b'{"cookies": "a=b"}', id="cookies-no-list"),
@@ -73,6 +81,16 @@ def test_refuses_what_is_no_head(text: bytes) -> None:
     """Nothing that would break the HTTP head gets through."""
     with pytest.raises(BadPreludeError):
         parse_prelude(text)
+
+
+def test_headers_of_the_server_are_not_the_functions() -> None:
+    """Whatever is about the connection, the framing or the platform is left out."""
+    headers = {
+        name: ["7"]
+        for name in ("content-Length", "Keep-Alive", "Trailer", "UPGRADE", "x-amzn-RequestId", "A")
+    }
+    prelude = parse_prelude(json.dumps({"multiValueHeaders": headers}).encode())
+    assert prelude.headers == (("A", "7"),)
 
 
 def test_gives_up_on_a_head_without_end() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -18,7 +19,7 @@ from lambd.frontend.url_events import (
     encode_event,
     preflight,
 )
-from lambd.http.messages import Request
+from lambd.http.messages import Request, Response
 from lambd.model.settings import Cors
 
 CALL = UrlCall(
@@ -48,37 +49,88 @@ def test_times_and_what_is_absent() -> None:
     assert event["isBase64Encoded"] is False
 
 
+NAME = st.text(max_size=5) | st.sampled_from(
+    ["statusCode", "headers", "multiValueHeaders", "cookies", "body", "isBase64Encoded"]
+)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["statusCode", "headers", "cookies", "body", "isBase64Encoded", "é"]),
-            inner,
-            max_size=5,
-        )
-    ),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAME, inner, max_size=5),
     max_leaves=10,
 )
+VALUE = st.sampled_from(["a", "b c", "1"]) | st.text(max_size=3) | JSON
+HEADER = st.text(max_size=5) | st.sampled_from(
+    ["a", "Content-Length", "Content-Length ", "Content-Length: 3, x", "x-amzn-RequestId", "é"]
+)
+RESULT = JSON | st.fixed_dictionaries(
+    {"statusCode": st.integers(200, 299) | JSON},
+    optional={
+        "headers": st.dictionaries(HEADER, VALUE, max_size=3),
+        "multiValueHeaders": st.dictionaries(HEADER, st.lists(VALUE, max_size=2), max_size=2),
+        "cookies": st.lists(VALUE, max_size=2),
+        "body": JSON,
+    },
+)
+OWN = {"connection", "content-length", "date", "keep-alive", "trailer", "transfer-encoding"}
+OWN |= {"upgrade", "x-amzn-requestid"}
 
 
-@given(JSON)
+def check_head(response: Response) -> None:
+    """What can be written as HTTP, and is the function's to say."""
+    assert 200 <= response.status <= 599
+    for name, value in response.headers:
+        assert re.fullmatch(r"[!#-'*+.^-z|~0-9A-Z-]+", name)
+        assert name.lower() not in OWN
+        assert not any(ord(character) < 32 and character != "\t" for character in value)
+        value.encode("latin-1")
+
+
+@given(RESULT)
 def test_any_result_is_a_response_or_refused(result: object) -> None:
-    """What comes out can be written as HTTP: no line ends in headers, a status, bytes."""
+    """What comes out can be written as HTTP: headers that end where they should, a status, bytes."""
     with contextlib.suppress(BadFunctionResponseError):
         response = decode_result(json.dumps(result).encode())
-        assert 200 <= response.status <= 599
-        for name, value in response.headers:
-            assert "\r" not in name + value
-            assert "\n" not in name + value
-            (name + value).encode("latin-1")
+        check_head(response)
         assert isinstance(response.body, bytes)
+
+
+@given(RESULT, st.binary(max_size=20))
+def test_any_prelude_is_a_response_or_refused(result: object, body: bytes) -> None:
+    """The same of the head of a stream."""
+    with contextlib.suppress(BadFunctionResponseError):
+        response = decode_result(json.dumps(result).encode() + bytes(8) + body)
+        check_head(response)
+        assert response.body == body
 
 
 def test_half_characters_do_no_harm() -> None:
     """JSON may hold lone surrogates, which no encoding has."""
     assert decode_result(b'"\\ud800"').body == b"?"
     assert decode_result(b'{"statusCode":"200","body":"\\ud800"}').body == b"?"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Content-Length: 3, x": "y"}, id="header-in-name"),
+        pytest.param({"a": "b\r\nc: d"}, id="line-break"),
+        pytest.param({"a": "\x07"}, id="control-character"),
+        pytest.param({"a": None}, id="null"),
+        pytest.param({"a": ["b"]}, id="list"),
+        pytest.param(["a"], id="no-object"),
+    ],
+)
+def test_headers_that_are_none_are_refused(headers: object) -> None:
+    """AWS documents strings; what else it takes is not recorded, and guessing would hide a mistake."""
+    with pytest.raises(BadFunctionResponseError):
+        decode_result(json.dumps({"statusCode": 200, "headers": headers}).encode())
+
+
+def test_null_headers_and_cookies_are_none() -> None:
+    """As serializers of other languages write what was not set."""
+    result = {"statusCode": 200, "headers": None, "cookies": None, "body": None}
+    assert decode_result(json.dumps(result).encode()).headers == [
+        ("Content-Type", "application/json")
+    ]
 
 
 def test_no_result_is_refused() -> None:
