@@ -220,3 +220,174 @@ async def test_drains_the_answer_under_way_before_it_closes(
         application.waiting[0].respond(Response(200, [], b"done"))
         assert (await reader.read()).endswith(b"done")
     writer.close()
+
+
+LATER = b"POST /later HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi"
+EXPECT = b"POST /small HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+
+
+async def answered(
+    application: EchoApplication, address: tuple[str, int], *parts: bytes
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection on which `/later` has arrived, and what was sent after it."""
+    reader, writer = await asyncio.open_connection(*address)
+    for part in parts:
+        writer.write(part)
+        await writer.drain()
+        await application.arrived.wait()
+    # What was written last has been read once the server has answered somebody else.
+    await talk(address, b"GET / HTTP/1.1\r\n\r\n")
+    return reader, writer
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param((LATER + b"??",), id="same-packet"),
+        pytest.param((LATER, b"??", b"GET /more HTTP/1.1\r\n\r\n"), id="later"),
+        pytest.param((LATER, b"CONNECT a:1 HTTP/1.1\r\n\r\n"), id="refused"),
+        pytest.param((LATER, b"GET / HTTP/1.1\r\nX: " + b"a" * 1_100_000), id="huge-header"),
+    ],
+)
+async def test_what_follows_a_request_does_not_take_its_answer(
+    address: tuple[str, int], application: EchoApplication, parts: tuple[bytes, ...]
+) -> None:
+    """The answer comes whole and says that it is the last one; then the connection ends."""
+    reader, writer = await answered(application, address, *parts)
+    application.waiting[0].respond(Response(200, [], b"answer"))
+    got = await reader.read()
+    assert got.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"Connection: close\r\n" in got
+    assert got.endswith(b"\r\n\r\nanswer")
+    assert len(application.waiting) == 1
+    writer.close()
+
+
+async def test_pipelined_requests_are_answered_before_the_end(
+    address: tuple[str, int], application: EchoApplication
+) -> None:
+    """Those that were whole, in order; nothing after the bytes that are no request."""
+    more = b"GET /b HTTP/1.1\r\n\r\n"
+    reader, writer = await answered(application, address, LATER + more + b"??", more)
+    application.waiting[0].respond(Response(200, [], b"answer"))
+    got = await reader.read()
+    assert got.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert got.index(b"answer") < got.index(b"Connection: close") < got.index(b"GET /b  ")
+    writer.close()
+
+
+async def test_an_answer_in_parts_is_not_broken_by_what_follows(
+    address: tuple[str, int], application: EchoApplication
+) -> None:
+    """Neither by bytes that are no request, nor by a request that waits to send its body."""
+    for following in (b"??", EXPECT % 2):
+        application.waiting.clear()
+        reader, writer = await answered(application, address, LATER)
+        stream = application.waiting[0].start(200, [])
+        stream.write(b"one")
+        writer.write(following)
+        await writer.drain()
+        await talk(address, b"GET / HTTP/1.1\r\n\r\n")
+        stream.write(b"two")
+        stream.end()
+        got = await reader.readuntil(b"0\r\n\r\n")
+        assert got.endswith(b"\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+        writer.close()
+
+
+async def test_continues_when_it_is_the_requests_turn(
+    address: tuple[str, int], application: EchoApplication
+) -> None:
+    """A pipelined request that waits is told to go on after the answer before it."""
+    reader, writer = await answered(application, address, LATER + EXPECT % 2)
+    application.waiting[0].respond(Response(200, [], b"answer"))
+    got = await reader.readuntil(b"100 Continue\r\n\r\n")
+    assert got.index(b"answer") < got.index(b"100 Continue")
+    writer.write(b"ok")
+    assert (await reader.readuntil(b"POST /small  ok")).count(b"HTTP/1.1 ") == 1
+    # Sent with its body, it is not told so afterwards.
+    application.waiting.clear()
+    writer.write(LATER + EXPECT % 2 + b"ok")
+    application.arrived.clear()
+    await application.arrived.wait()
+    application.waiting[0].respond(Response(200, [], b"answer"))
+    assert b"Continue" not in await reader.readuntil(b"POST /small  ok")
+    writer.close()
+
+
+async def test_a_body_over_its_limit_is_refused_before_it_is_sent(
+    address: tuple[str, int],
+) -> None:
+    """A client that asks first gets the application's answer, and the connection ends."""
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(EXPECT % (SMALL_BODY_BYTES + 11))
+    got = await reader.read()
+    assert got.startswith(b"HTTP/1.1 413 ")
+    assert b"Connection: close\r\n" in got
+    assert got.endswith(b"too large")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"POST /small HTTP/1.0\r\nExpect: 100-continue\r\n", id="http-1.0"),
+        pytest.param(b"POST /small HTTP/1.1\r\nExpect: a-miracle\r\n", id="something-else"),
+    ],
+)
+async def test_other_expectations_are_nobodys_business(
+    address: tuple[str, int], head: bytes
+) -> None:
+    """An older client knows no interim answers."""
+    got = await talk(address, head + b"Content-Length: 2\r\n\r\nok")
+    assert got.startswith((b"HTTP/1.1 200 ", b"HTTP/1.0 200 "))
+
+
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        pytest.param(b"Content-Length: 3\r\n\r\nabc", id="length"),
+        pytest.param(b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", id="chunked"),
+    ],
+)
+@pytest.mark.parametrize("pieces", [1, 2, 7])
+async def test_offers_of_http_2_are_ignored(
+    address: tuple[str, int], framing: bytes, pieces: int
+) -> None:
+    """As curl and Java's client send them, with bodies; the connection goes on."""
+    ask = b"GET /a HTTP/1.1\r\nX-A: one\r\n" + UPGRADE + b"\r\n"
+    post = b"POST /b HTTP/1.1\r\n" + UPGRADE + framing
+    data = ask + post + ask + b"GET /c HTTP/1.1\r\n\r\n" + post
+    reader, writer = await asyncio.open_connection(*address)
+    size = -(-len(data) // pieces)
+    for start in range(0, len(data), size):
+        writer.write(data[start : start + size])
+        await asyncio.sleep(0.01)
+    got = b""
+    for end in (b"GET /a  ", b"POST /b  abc", b"GET /a  ", b"GET /c  ", b"POST /b  abc"):
+        got += await reader.readuntil(end)
+    assert got.count(b"HTTP/1.1 200 OK\r\n") == 5
+    assert got.count(b"X-Echo: one\r\n") == 2
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c, WebSocket", id="ws"),
+        pytest.param(b"CONNECT a:80 HTTP/1.1\r\nHost: a:80", id="tunnel"),
+    ],
+)
+async def test_what_cannot_be_served_over_http_is_refused(
+    address: tuple[str, int], head: bytes
+) -> None:
+    """Clearly, and the connection ends."""
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(head + b"\r\n\r\n")
+    got = await reader.read()
+    assert got.startswith(b"HTTP/1.1 400 ")
+    assert got.endswith(b" not supported")
+    writer.close()

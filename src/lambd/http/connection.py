@@ -27,6 +27,12 @@ from lambd.http.exchanges import (
     ResponseStream,
     StreamedExchange,
 )
+from lambd.http.heads import (
+    RequestRefusedError,
+    announced_bytes,
+    check_upgrade,
+    head_without_upgrade,
+)
 from lambd.http.messages import RawHeaders, Request, Response
 from lambd.model.limits import HTTP_HEADER_BYTES
 
@@ -77,6 +83,8 @@ class HttpConnection(asyncio.Protocol):
         "_is_between",
         "_is_in_head",
         "_is_marked",
+        "_is_refused",
+        "_is_upgrade",
         "_keep_alive",
         "_marker",
         "_marker_length",
@@ -117,6 +125,10 @@ class HttpConnection(asyncio.Protocol):
         self._is_between = True
         # Whether that is still at its head.
         self._is_in_head = False
+        # Whether that offers another protocol, which this one goes on without.
+        self._is_upgrade = False
+        # Whether what still comes is dropped: after something that is no request.
+        self._is_refused = False
         # The last request without a body, if it is to be remembered, and what it was parsed from:
         # a runtime asks for every invocation with the same bytes, which mean the same each time.
         self._bodyless: Request | None = None
@@ -161,6 +173,8 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; anything it does not understand ends the connection with a 400."""
+        if self._is_refused:
+            return
         is_between = self._is_between
         repeated = self._repeated
         if repeated is not None and data == repeated[0] and is_between and self._current is None:
@@ -169,30 +183,44 @@ class HttpConnection(asyncio.Protocol):
                 self._busy_poll.touch()
             return
         try:
-            self._parser.feed_data(data)
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                self._decline_upgrade(data, upgrade)
             bodyless, self._bodyless = self._bodyless, None
             if bodyless is not None and is_between and data.count(b"\r\n\r\n") == 1:
                 self._repeated = (data, bodyless)
             if self._is_in_head:
                 self._count_head(len(data))
-        except _RequestRefusedError as refused:
-            self._refuse(refused.status, refused.text)
-        except httptools.HttpParserCallbackError as error:
-            refused_error = error.__context__
-            if isinstance(refused_error, _RequestRefusedError):
-                self._refuse(refused_error.status, refused_error.text)
-            else:
-                self._refuse(400, b"")
-        except httptools.HttpParserError:
-            self._refuse(400, b"Bad Request")
+        except (RequestRefusedError, httptools.HttpParserError) as error:
+            self._refuse(error)
         if self._busy_poll is not None:
             self._busy_poll.touch()
+
+    def _decline_upgrade(self, data: bytes, upgrade: httptools.HttpParserUpgrade) -> None:
+        """Read a request once more without its offer: the parser would not read its body."""
+        rest = memoryview(data)
+        offered: httptools.HttpParserUpgrade | None = upgrade
+        while offered is not None:
+            rest = rest[offered.args[0] :]
+            offered = None
+            parser = self._parser
+            self._is_upgrade = False
+            parser.feed_data(
+                head_without_upgrade(
+                    parser.get_method(), self._url, parser.get_http_version(), self._headers
+                )
+            )
+            try:
+                parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as another:
+                offered = another
 
     def _count_head(self, size: int) -> None:
         """Count what came of a head, or of trailers, that has no end yet."""
         self._head_bytes += size
         if self._head_bytes > HTTP_HEADER_BYTES:
-            raise _RequestRefusedError(431)
+            raise RequestRefusedError(431)
 
     def eof_received(self) -> None:
         """Take the client's end for its leaving: nobody half-closes, and a dead runtime must show."""
@@ -231,7 +259,7 @@ class HttpConnection(asyncio.Protocol):
             self._count_head(len(name) + len(value))
         size = len(name)
         if size == 6 and name.lower() == b"expect":
-            self._expects_continue = True
+            self._expects_continue = value.lower() == b"100-continue"
         elif size == self._marker_length and name.lower() == self._marker:
             self._is_marked = True
 
@@ -239,17 +267,42 @@ class HttpConnection(asyncio.Protocol):
         """Tell a client that waits for it to send the body; hand over what comes in parts."""
         self._is_in_head = False
         if self._parser.should_upgrade():
-            raise _RequestRefusedError(400, b"WebSocket and other upgrades are not supported")
+            check_upgrade(self._parser.get_method(), self._headers)
+            self._is_upgrade = True
+            return
         if self._head_bytes:
             # It came in pieces; one that is whole in what a transport reads at once is within bounds.
             self._head_bytes = len(self._url)
             self._count_head(sum(len(name) + len(value) for name, value in self._headers))
             self._head_bytes = 0
-        if self._expects_continue and self._transport is not None:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._header_count = len(self._headers)
-        if self._is_marked and self._current is None:
+        is_streamed = self._is_marked and self._current is None
+        if self._expects_continue:
+            self._expect_body(is_streamed=is_streamed)
+        if is_streamed:
             self._start_streamed()
+
+    def _expect_body(self, *, is_streamed: bool) -> None:
+        """Tell a client that waits for it to send its body, unless it is too large."""
+        if self._parser.get_http_version() == "1.0":
+            self._expects_continue = False
+            return
+        self._body_bytes = announced_bytes(self._headers)
+        if self._body_bytes > SMALL_BODY_BYTES and not is_streamed and not self._is_body_allowed():
+            self._body_exceeded = True
+            self._hand_over(keep_alive=False)
+            # The body may come all the same: nothing after this is a request.
+            raise RequestRefusedError(413)
+        self._body_bytes = 0
+        if self._current is None:
+            self._continue()
+
+    def _continue(self) -> None:
+        """Ask for the body that is waited for, now that no answer is under way."""
+        if self._is_in_head or self._is_between or self._transport is None:
+            return
+        self._expects_continue = False
+        self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
         """Collect the body up to its limit, then only count it."""
@@ -263,7 +316,7 @@ class HttpConnection(asyncio.Protocol):
         self._body_exceeded = True
         self._body.clear()
         if self._body_bytes > DISCARD_BYTES:
-            raise _RequestRefusedError(413)
+            raise RequestRefusedError(413)
 
     def _is_body_allowed(self) -> bool:
         """Whether the body is within the application's limit so far."""
@@ -274,7 +327,9 @@ class HttpConnection(asyncio.Protocol):
         return self._body_bytes <= self._body_limit
 
     def on_message_complete(self) -> None:
-        """Hand the request over, or queue it behind the one under way."""
+        """Take the end of a request, whose body may have been handed over in parts."""
+        if self._is_upgrade:
+            return
         self._is_between = True
         if self._receiving is not None:
             self._received(self._receiving)
@@ -282,10 +337,13 @@ class HttpConnection(asyncio.Protocol):
         if len(self._headers) != self._header_count:
             # Trailers of a body that was read whole are nobody's business.
             del self._headers[self._header_count :]
+        self._hand_over(keep_alive=self._parser.should_keep_alive())
+
+    def _hand_over(self, *, keep_alive: bool) -> None:
+        """Hand the request over, or queue it behind the one under way."""
         body = self._body
         request = self._request(body[0] if len(body) == 1 else b"".join(body))
         exchange = Exchange(request, self, body_exceeded=self._body_exceeded)
-        keep_alive = self._parser.should_keep_alive()
         if self._body_bytes:
             self._body = []
             self._body_bytes = 0
@@ -320,7 +378,7 @@ class HttpConnection(asyncio.Protocol):
         # Answered already: the sender is to read that, not to be cut off.
         self._body_bytes += len(data)
         if self._body_bytes > DISCARD_BYTES:
-            raise _RequestRefusedError(413)
+            raise RequestRefusedError(413)
 
     def _received(self, exchange: StreamedExchange) -> None:
         self._receiving = None
@@ -372,8 +430,11 @@ class HttpConnection(asyncio.Protocol):
         elif self._pending:
             exchange, next_keep_alive = self._pending.popleft()
             self._start(exchange, keep_alive=next_keep_alive)
-        elif self._reading_paused:
-            self._resume_reading()
+        else:
+            if self._expects_continue:
+                self._continue()
+            if self._reading_paused:
+                self._resume_reading()
 
     # -- answers in parts: lambd.http.exchanges.Connection
 
@@ -447,18 +508,29 @@ class HttpConnection(asyncio.Protocol):
             _log.exception("request_crashed", method=exchange.request.method)
             exchange.respond(Response(500), close=True)
 
-    def _refuse(self, status: int, text: bytes) -> None:
-        """Answer what is no request we can serve, and close."""
-        if self._transport is None or self._transport.is_closing():
+    def _refuse(self, error: Exception) -> None:
+        """Answer what is no request we can serve, and close.
+
+        Requests before it are answered first, and then nothing else: the last of those answers says
+        that the connection ends with it. What still comes is read and dropped, since closing a
+        socket with something unread in it can take the answer from the client.
+        """
+        transport = self._transport
+        if transport is None or transport.is_closing():
             return
-        self._closing = True
-        if self._current is None:
-            self._transport.write(
-                encode_response(
-                    Response(status, [("Content-Type", "text/plain")], text), keep_alive=False
-                )
-            )
-        self._transport.close()
+        self._is_refused = True
+        if self._reading_paused:
+            self._reading_paused = False
+            transport.resume_reading()
+        if self._pending:
+            self._pending.append((self._pending.pop()[0], False))
+        elif self._current is not None and self._receiving is None:
+            self._keep_alive = False
+        else:
+            self._closing = True
+            if self._current is None:
+                transport.write(encode_response(_refusal(error), keep_alive=False))
+            transport.close()
 
     def _pause_reading(self) -> None:
         if not self._reading_paused and self._transport is not None:
@@ -472,10 +544,10 @@ class HttpConnection(asyncio.Protocol):
             self._transport.resume_reading()
 
 
-class _RequestRefusedError(Exception):
-    """Raised inside parser callbacks to end a request that breaks a bound."""
-
-    def __init__(self, status: int, text: bytes = b"") -> None:
-        super().__init__(status)
-        self.status = status
-        self.text = text
+def _refusal(error: Exception) -> Response:
+    """The answer to what the parser, or one of its callbacks, has refused."""
+    cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
+    status, text = 400, b"Bad Request"
+    if isinstance(cause, RequestRefusedError):
+        status, text = cause.status, cause.text
+    return Response(status, [("Content-Type", "text/plain")], text)
