@@ -117,7 +117,8 @@ def verify(
         expected = _signature(
             signing_key, signed, _canonical_request(request, signed, pairs, query)
         )
-        if hmac.compare_digest(expected, signed.signature):
+        # As bytes: of text, only ASCII can be compared so.
+        if hmac.compare_digest(expected.encode(), signed.signature.encode("latin-1")):
             return signed.credential[0]
     raise InvalidSignatureError(_MISMATCH)
 

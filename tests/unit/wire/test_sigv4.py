@@ -153,6 +153,20 @@ def test_a_changed_signature_is_refused(data: st.DataObject) -> None:
         check(changed(request, headers=request.headers | {"authorization": other}))
 
 
+@given(st.text(st.characters(max_codepoint=255, exclude_characters=",&"), max_size=70))
+def test_no_text_is_taken_for_a_signature(text: str) -> None:
+    """Bytes that are no ASCII are refused like any other guess."""
+    request = sign()
+    header = request.headers["authorization"]
+    guess = header[: header.index("Signature=")] + f"Signature={text}"
+    with pytest.raises(PlatformError):
+        check(changed(request, headers=request.headers | {"authorization": guess}))
+    presigned = sign(expires_s=60)
+    query = presigned.query[: presigned.query.index("X-Amz-Signature=")]
+    with pytest.raises(PlatformError):
+        check(changed(presigned, query=f"{query}X-Amz-Signature={quote(text, encoding='latin-1')}"))
+
+
 def test_signed_headers_are_bound_and_others_are_not() -> None:
     """A header that is not named in the signature may be added on the way."""
     request = sign(headers=[("X-Custom", "a"), ("X-Custom", "b")])
