@@ -63,6 +63,9 @@ class Settings:
     # Keys of the account that requests may be signed with, beside the one that functions get, each
     # `ID:SECRET`. Function URLs with AuthType AWS_IAM ask for one; the API does not yet.
     access_keys: tuple[str, ...] = ()
+    # Host names at which clients reach the API, beside loopback ones: of a proxy in front of it, say.
+    # By any other name it is not there, so that no web page can have its own name lead to it.
+    allowed_hosts: tuple[str, ...] = ()
     # Function URLs are `<id>.lambda-url.<region>.<url_domain>`; with a certificate (PEM, with its
     # chain) and its key they are also served, and announced, by TLS at a port of their own.
     url_domain: str = "localhost"
@@ -318,6 +321,12 @@ def _check_access_keys(value: object) -> None:
             raise ValueError("must be ID:SECRET each, the ID of letters, digits and underscores")
 
 
+def _check_host_names(value: object) -> None:
+    for name in value if isinstance(value, tuple) else ():
+        if re.fullmatch(r"[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.]+\]", name) is None:
+            raise ValueError(f"must be host names without ports, not {name!r}")
+
+
 def _check_loopback(value: object) -> None:
     try:
         is_loopback = value == "localhost" or ipaddress.ip_address(str(value)).is_loopback
@@ -362,6 +371,7 @@ _RULES: dict[str, Callable[[object], None]] = {
     "max_events_per_function": _between(1, math.inf),
     "function_endpoint_url": _matching(r"(https?://\S+)?", "an http:// or https:// URL, or empty"),
     "access_keys": _check_access_keys,
+    "allowed_hosts": _check_host_names,
     "url_domain": _matching(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9-]+", "a domain name"),
     "tls_port": _between(0, 65535),
     "freeze_after_s": _between(0, math.inf),

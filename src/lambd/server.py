@@ -39,6 +39,7 @@ from lambd.frontend.autoscaling_api import AutoscalingApi
 from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.events_api import EventsApi
 from lambd.frontend.function_url import FunctionUrls
+from lambd.frontend.hosts import Hosts
 from lambd.frontend.lambda_api import LambdaApi
 from lambd.frontend.logs_api import LogsApi
 from lambd.frontend.scheduler_api import SchedulerApi
@@ -299,6 +300,7 @@ class _Platform:
                 keys=_access_keys(settings),
             ),
             pipeline=self._pipeline,
+            max_body_bytes=settings.limits.sync_payload_bytes,
         )
         database.subscribe(function_urls.note)
         lambda_api = LambdaApi(
@@ -336,6 +338,11 @@ class _Platform:
             draw=draw,
         )
         self._front_door = FrontDoor(
+            hosts=Hosts(
+                region=settings.region,
+                url_domain=settings.url_domain,
+                allowed=settings.allowed_hosts,
+            ),
             authority=authority,
             function_urls=function_urls,
             lambda_api=lambda_api,

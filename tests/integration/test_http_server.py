@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from lambd.http.exchanges import SMALL_BODY_BYTES, Exchange
-from lambd.http.messages import Response
+from lambd.http.messages import RawHeaders, Response
 from lambd.http.server import HttpServer
 
 
@@ -21,9 +21,9 @@ class EchoApplication:
         self.waiting: list[Exchange] = []
         self.gone: asyncio.Queue[str] = asyncio.Queue()
 
-    def body_limit(self, method: str, path: str) -> int:
+    def body_limit(self, method: str, path: str, headers: RawHeaders) -> int:
         """A little over the least there is for `/small`."""
-        del method
+        del method, headers
         return SMALL_BODY_BYTES + 10 if path == "/small" else 1_000_000
 
     def handle(self, exchange: Exchange) -> None:

@@ -24,9 +24,9 @@ class Parts:
         self.events: asyncio.Queue[object] = asyncio.Queue()
         self.received = 0
 
-    def body_limit(self, method: str, path: str) -> int:
+    def body_limit(self, method: str, path: str, headers: RawHeaders) -> int:
         """Small: bodies in parts have no limit."""
-        del method, path
+        del method, path, headers
         return 100
 
     def handle(self, exchange: Exchange) -> None:

@@ -17,6 +17,7 @@ from types_boto3_logs.client import CloudWatchLogsClient
 
 from lambd.frontend.logs_api import LogsApi
 from lambd.http.exchanges import Exchange
+from lambd.http.messages import RawHeaders
 from lambd.http.server import HttpServer
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnknownOperationError
@@ -37,9 +38,9 @@ class LogsFrontDoor:
         self._service = api.service()
         self._tasks = tasks
 
-    def body_limit(self, method: str, path: str) -> int:
+    def body_limit(self, method: str, path: str, headers: RawHeaders) -> int:
         """A megabyte for anything."""
-        del method, path
+        del method, path, headers
         return 1_000_000
 
     def handle(self, exchange: Exchange) -> None:

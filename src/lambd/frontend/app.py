@@ -1,9 +1,13 @@
 """The front door: one HTTP application for everything that the platform's port answers.
 
-Host: <id>.lambda-url...           function URLs
+Host: <id>.lambda-url...           function URLs (hosts.py)
 /_lambd/health, /_lambd/code/...   the platform's own pages
 X-Amz-Target: a service's prefix   the services of JSON 1.1 (json_service.py)
 everything else                    the Lambda API, by method and path, else the other REST services
+
+Until callers are authenticated, web pages must not be among them: a browser sends some requests of
+any page without asking first, and says so by an Origin header, or sends them to a name of the page's
+own that leads here. Both are refused, but for function URLs, whose owners decide by CORS.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from lambd.control.unsupported import refuse_unsupported
 from lambd.frontend.auth import Authority
 from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.function_url import FunctionUrls
+from lambd.frontend.hosts import Host, HostKind, Hosts
 from lambd.frontend.json_service import JsonService
 from lambd.frontend.lambda_api import Call, LambdaApi, Members, Reply
 from lambd.frontend.operations import (
@@ -26,13 +31,13 @@ from lambd.frontend.operations import (
     STREAMING_HANDLERS,
     ImmediateHandler,
 )
+from lambd.frontend.request_limits import RequestLimits
 from lambd.http.exchanges import Exchange
-from lambd.http.messages import Response
+from lambd.http.messages import RawHeaders, Response
 from lambd.invoke.ids import new_request_id
 from lambd.model.errors import (
+    AccessDeniedError,
     PlatformError,
-    RequestEntityTooLargeError,
-    RequestTooLargeError,
     UnavailableError,
     UnimplementedOperationError,
     UnknownOperationError,
@@ -48,10 +53,9 @@ from lambd.wire.service_model import (
 _log = structlog.get_logger(__name__)
 
 _OWN_PAGES = "/_lambd/"
+_WEB_PAGE = "The API does not answer web pages: the request has an Origin header"
+_FOREIGN = "The API is not served at the host {}: the setting allowed_hosts names others"
 _CRASHED = "An error occurred and the request cannot be processed."
-_INVOCATIONS = ("/invocations", "/response-streaming-invocations")
-# Operations whose request is an event payload, not a document.
-_INVOKE_OPERATIONS = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})
 
 
 class FrontDoor:
@@ -60,6 +64,7 @@ class FrontDoor:
     def __init__(
         self,
         *,
+        hosts: Hosts,
         authority: Authority,
         lambda_api: LambdaApi,
         services: Iterable[JsonService],
@@ -68,6 +73,7 @@ class FrontDoor:
         limits: Limits,
         tasks: asyncio.TaskGroup,
     ) -> None:
+        self._hosts = hosts
         self._authority = authority
         self._lambda_api = lambda_api
         services = tuple(services)
@@ -77,27 +83,27 @@ class FrontDoor:
         self._rest_services = [each for each in services if each.model.protocol == "rest-json"]
         self._code_links = code_links
         self._function_urls = function_urls
-        self._limits = limits
+        self._limits = RequestLimits(limits, hosts)
         self._tasks = tasks
         self._lambda_model = load_lambda_model()
 
-    def body_limit(self, method: str, path: str) -> int:
-        """Invocations have the payload's limit, all else the largest request of the API."""
+    def body_limit(self, method: str, path: str, headers: RawHeaders) -> int:
+        """By path and host."""
         del method
-        if path.endswith(_INVOCATIONS):
-            return self._limits.sync_payload_bytes
-        return self._limits.code_request_bytes
+        return self._limits.body_bytes(path, headers)
 
     def handle(self, exchange: Exchange) -> None:
         """Route one request."""
         request = exchange.request
-        if FunctionUrls.is_for(request):
-            self._tasks.create_task(self._serve_url(exchange))
+        headers = request.headers
+        host = self._hosts.find(headers.get("host"))
+        if host.kind is not HostKind.API or "origin" in headers:
+            self._handle_apart(exchange, host)
             return
         if request.path.startswith(_OWN_PAGES):
             self._tasks.create_task(self._serve_page(exchange, self._own_page))
             return
-        target = request.headers.get("x-amz-target")
+        target = headers.get("x-amz-target")
         if target is not None:
             service = self._json_services.get(target.partition(".")[0])
             if service is not None:
@@ -135,6 +141,17 @@ class FrontDoor:
     ) -> None:
         call = partial(self._call_service, service)
         self._tasks.create_task(self._serve(exchange, operation, labels, call, service.model))
+
+    def _handle_apart(self, exchange: Exchange, host: Host) -> None:
+        """Take a request that is not for the API, or should not be."""
+        if host.kind is HostKind.FUNCTION_URL:
+            self._tasks.create_task(self._serve_url(exchange, host))
+        elif host.kind is HostKind.MALFORMED:
+            text = b"Bad Request: one Host header is needed"
+            exchange.respond(Response(400, [("Content-Type", "text/plain")], text), close=True)
+        else:
+            message = _WEB_PAGE if host.kind is HostKind.API else _FOREIGN.format(host.name)
+            exchange.respond(encode_error(AccessDeniedError(message), None))
 
     async def _serve(
         self,
@@ -211,7 +228,7 @@ class FrontDoor:
         Awaitable if the store has to be asked.
         """
         if exchange.body_exceeded:
-            raise _too_large(operation.name, self._limits)
+            raise self._limits.too_large(operation.name, exchange.request)
         request = exchange.request
         principal = self._authority.authenticate(request)
         call = Call(operation.decode(request, labels), request_id, request)
@@ -242,7 +259,7 @@ class FrontDoor:
     ) -> Response:
         del request_id
         if exchange.body_exceeded:
-            raise _too_large(operation.name, self._limits)
+            raise self._limits.too_large(operation.name, exchange.request)
         return await service.call(operation, labels, exchange.request)
 
     async def _serve_page(
@@ -255,9 +272,9 @@ class FrontDoor:
             response = Response(500)
         exchange.respond(response)
 
-    async def _serve_url(self, exchange: Exchange) -> None:
+    async def _serve_url(self, exchange: Exchange, host: Host) -> None:
         try:
-            await self._function_urls.serve(exchange)
+            await self._function_urls.serve(exchange, host)
         except Exception:  # noqa: BLE001 - a task root
             _log.exception("function_url_crashed", path=exchange.request.path)
             exchange.respond(Response(500))
@@ -308,15 +325,3 @@ def _error_response(
             error=error.message,
         )
     return response
-
-
-def _too_large(operation: str, limits: Limits) -> PlatformError:
-    if operation in _INVOKE_OPERATIONS:
-        return RequestTooLargeError(
-            f"Request must be smaller than {limits.sync_payload_bytes} bytes "
-            "for the InvokeFunction operation"
-        )
-    return RequestEntityTooLargeError(
-        f"Request must be smaller than {limits.code_request_bytes} bytes "
-        f"for the {operation} operation"
-    )

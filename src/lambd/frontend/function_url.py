@@ -1,19 +1,19 @@
 """Answers requests to function URLs: `http://<id>.lambda-url.<region>.localhost:<port>/`.
 
-Told apart from the API by the Host header. The URL decides nothing but its CORS headers, who may
+Told apart from the API by the Host header (`hosts.py`). The URL decides nothing but its CORS headers, who may
 call it (`url_access.py`) and whether the answer is streamed (`url_streaming.py`).
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
 import structlog
 
+from lambd.frontend.hosts import Host
 from lambd.frontend.url_access import FORBIDDEN, SIGNATURE_ERRORS, UrlAccess
 from lambd.frontend.url_events import (
     BadFunctionResponseError,
@@ -26,7 +26,7 @@ from lambd.frontend.url_events import (
 )
 from lambd.frontend.url_streaming import Headers, UrlStreamSink
 from lambd.http.exchanges import Exchange
-from lambd.http.messages import Request, Response
+from lambd.http.messages import Response
 from lambd.invoke.ids import new_request_id
 from lambd.invoke.pipeline import InvokePipeline
 from lambd.model.arns import LATEST
@@ -44,7 +44,6 @@ from lambd.wire.errors import encode_error
 
 _log = structlog.get_logger(__name__)
 
-_HOST = re.compile(r"([a-z0-9]{32})\.lambda-url\.[a-z0-9-]+\..+")
 # Reads a URL by its id from the store.
 UrlReader = Callable[[str], Awaitable[FunctionUrl | None]]
 
@@ -58,18 +57,15 @@ class FunctionUrls:
         read: UrlReader,
         access: UrlAccess,
         pipeline: InvokePipeline,
+        max_body_bytes: int,
     ) -> None:
         self._read = read
+        self._max_body_bytes = max_body_bytes
         self._access = access
         self._pipeline = pipeline
         # By function name, then by id; dropped when the function changes.
         self._ids: dict[str, FunctionUrl] = {}
         self._changes = 0
-
-    @staticmethod
-    def is_for(request: Request) -> bool:
-        """Whether a request is for a function URL and not for the API."""
-        return ".lambda-url." in request.headers.get("host", "")
 
     def note(self, change: object) -> None:
         """Take a change notice of the store."""
@@ -78,34 +74,36 @@ class FunctionUrls:
             for url in [url for url in self._ids.values() if url.function_name == change.name]:
                 del self._ids[url.id]
 
-    async def serve(self, exchange: Exchange) -> None:
+    async def serve(self, exchange: Exchange, host: Host) -> None:
         """Answer a request; never raises but for a fault of ours."""
         request_id = new_request_id()
         try:
-            await self._answer(exchange, request_id)
+            await self._answer(exchange, host, request_id)
         except PlatformError as error:
             _respond(exchange, request_id, _failure(error, request_id))
 
-    async def _answer(self, exchange: Exchange, request_id: str) -> None:
+    async def _answer(self, exchange: Exchange, host: Host, request_id: str) -> None:
         request = exchange.request
-        host, _, port = request.headers["host"].partition(":")
-        match = _HOST.fullmatch(host.lower())
-        url = await self._find(match[1]) if match is not None else None
+        url = None if host.url_id is None else await self._find(host.url_id)
         if url is None:
             _respond(exchange, request_id, _denied(None))
             return
         if url.cors is not None and (answer := preflight(url.cors, request)) is not None:
             _respond(exchange, request_id, answer)
             return
+        # Before anything looks at the body: what is dropped has another signature.
+        if exchange.body_exceeded or len(request.body) > self._max_body_bytes:
+            raise RequestTooLargeError(
+                f"Request must be smaller than {self._max_body_bytes} bytes "
+                "for the InvokeFunction operation"
+            )
         caller = await self._access.check(url, request)
-        if exchange.body_exceeded:
-            raise RequestTooLargeError
         call = UrlCall(
             url_id=url.id,
-            domain=host.lower(),
+            domain=host.name,
             request_id=request_id,
             now=datetime.now(UTC),  # noqa: TID251 - an edge
-            port=int(port) if port.isdigit() else 443 if request.is_secure else 80,
+            port=host.port or (443 if request.is_secure else 80),
             is_secure=request.is_secure,
             caller=caller,
         )

@@ -32,6 +32,7 @@ from lambd.http.heads import (
     announced_bytes,
     check_upgrade,
     head_without_upgrade,
+    origin_form,
 )
 from lambd.http.messages import RawHeaders, Request, Response
 from lambd.model.limits import HTTP_HEADER_BYTES
@@ -322,8 +323,8 @@ class HttpConnection(asyncio.Protocol):
         """Whether the body is within the application's limit so far."""
         if not self._body_limit:
             method = self._parser.get_method().decode("ascii")
-            path = self._url.split(b"?", 1)[0].decode("latin-1")
-            self._body_limit = self._server.application.body_limit(method, path)
+            path = origin_form(self._url.decode("latin-1")).partition("?")[0]
+            self._body_limit = self._server.application.body_limit(method, path, self._headers)
         return self._body_bytes <= self._body_limit
 
     def on_message_complete(self) -> None:
@@ -358,7 +359,10 @@ class HttpConnection(asyncio.Protocol):
             self._pause_reading()
 
     def _request(self, body: bytes) -> Request:
-        path, _, query = self._url.decode("latin-1").partition("?")
+        target = self._url.decode("latin-1")
+        if target[:1] != "/":
+            target = origin_form(target)
+        path, _, query = target.partition("?")
         method = self._parser.get_method().decode("ascii")
         return Request(method, path, query, self._headers, body)
 

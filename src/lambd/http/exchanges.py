@@ -223,7 +223,7 @@ class ResponseStream:
 class Application(Protocol):
     """What a server calls: both are called on the event loop and must not block or raise."""
 
-    def body_limit(self, method: str, path: str) -> int:
+    def body_limit(self, method: str, path: str, headers: RawHeaders) -> int:
         """Largest body in bytes that this request may have.
 
         Less than `SMALL_BODY_BYTES` means so much: the application looks at small ones itself.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lambd.http.messages import RawHeaders
 
 
@@ -12,6 +14,14 @@ class RequestRefusedError(Exception):
         super().__init__(status)
         self.status = status
         self.text = text
+
+
+def origin_form(target: str) -> str:
+    """A request target without scheme and authority, which clients of a proxy send."""
+    if "://" not in target:
+        return target
+    rest = re.sub(r"^[^:]*://[^/?]*", "", target)
+    return rest if rest.startswith("/") else f"/{rest}"
 
 
 def announced_bytes(headers: RawHeaders) -> int:

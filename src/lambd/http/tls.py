@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 
 from lambd.http.exchanges import Application, Exchange
+from lambd.http.messages import RawHeaders
 from lambd.model.errors import UnavailableError
 
 
@@ -38,9 +39,9 @@ class SecureApplication:
     def __init__(self, application: Application) -> None:
         self._application = application
 
-    def body_limit(self, method: str, path: str) -> int:
+    def body_limit(self, method: str, path: str, headers: RawHeaders) -> int:
         """The other's."""
-        return self._application.body_limit(method, path)
+        return self._application.body_limit(method, path, headers)
 
     def handle(self, exchange: Exchange) -> None:
         """Mark a request and pass it on."""

@@ -157,9 +157,9 @@ class RuntimeSession:
 
     # -- the runtime's side: lambd.http.exchanges.Application
 
-    def body_limit(self, method: str, path: str) -> int:
+    def body_limit(self, method: str, path: str, headers: RawHeaders) -> int:
         """Responses may be as large as an invocation's result, everything else is small."""
-        del method
+        del method, headers
         return self._response_limit_bytes if path.endswith(_RESPONSE) else _SMALL_BODY_BYTES
 
     def handle(self, exchange: Exchange) -> None:
