@@ -46,7 +46,7 @@ from lambd.frontend.scheduler_api import SchedulerApi
 from lambd.frontend.url_access import UrlAccess
 from lambd.http.busy_poll import BusyPoll
 from lambd.http.server import HttpServer
-from lambd.http.tls import SecureApplication, server_context
+from lambd.http.tls import server_context
 from lambd.invoke.admission import Admission
 from lambd.invoke.deliveries import Deliverer
 from lambd.invoke.event_options import EventOptions
@@ -379,7 +379,7 @@ class _Platform:
 
     async def serve_tls(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         """Serve the same by TLS as well."""
-        server = HttpServer(SecureApplication(self._front_door), busy_poll=self._server.busy_poll)
+        server = HttpServer(self._front_door, busy_poll=self._server.busy_poll)
         self._servers.append(server)
         self._loops.append(self._tasks.create_task(server.run_sweeper()))
         await server.listen(sock, context)

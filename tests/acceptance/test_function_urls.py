@@ -268,8 +268,66 @@ def test_cors(aws: LambdaClient, create: CreateFunction, server: Server) -> None
     assert headers["access-control-allow-origin"] == "https://a.example"
     assert headers["access-control-allow-credentials"] == "true"
     assert headers["access-control-expose-headers"] == "x-theirs"
-    assert send(server, url, Origin="https://b.example")[1]["access-control-allow-origin"] == "mine"
+    # Nobody else is let in, whatever the function says.
+    for answer in (send(server, url, Origin="https://b.example"), send(server, url)):
+        assert not [key for key in answer[1] if key.startswith("access-control-")]
     assert "access-control-allow-origin" not in ask("https://b.example")[1]
+
+
+@pytest.mark.parametrize("mode", ["BUFFERED", "RESPONSE_STREAM"])
+def test_cors_is_for_every_answer(
+    aws: LambdaClient, create: CreateFunction, server: Server, mode: str
+) -> None:
+    """A page may read what went wrong: 502, 413, 429 and 403."""
+    name = create("def handler(event, context):\n    raise ValueError\n")
+    url = open_to_all(aws, name, Cors={"AllowOrigins": ["https://a.example"]}, InvokeMode=mode)
+
+    def ask(origin: str, body: bytes = b"") -> tuple[int, str | None]:
+        status, headers, _ = send(server, url, "POST", "/", body, Origin=origin)
+        return status, headers.get("access-control-allow-origin")
+
+    def check(status: int, body: bytes = b"") -> None:
+        assert ask("https://a.example", body) == (status, "https://a.example")
+        assert ask("https://b.example", body) == (status, None)
+
+    check(502)
+    check(413, b"x" * 6_291_457)
+    aws.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    check(429)
+    aws.remove_permission(FunctionName=name, StatementId="FunctionURLAllowPublicAccess")
+    check(403)
+
+
+def test_without_cors_the_functions_headers_are_its_own(
+    aws: LambdaClient, create: CreateFunction, server: Server
+) -> None:
+    """An empty configuration is none."""
+    name = create(
+        "def handler(event, context):\n"
+        "    return {'statusCode': 200, 'headers': {'Access-Control-Allow-Origin': 'mine'}}\n"
+    )
+    url = open_to_all(aws, name)
+    assert send(server, url, Origin="https://a")[1]["access-control-allow-origin"] == "mine"
+    aws.update_function_url_config(FunctionName=name, Cors={})
+    assert send(server, url, Origin="https://a")[1]["access-control-allow-origin"] == "mine"
+
+
+def test_the_trace_header_is_one(aws: LambdaClient, create: CreateFunction, server: Server) -> None:
+    """In the event, in the function's environment and in the answer; the caller's if it sent one."""
+    url = open_to_all(
+        aws,
+        create(
+            "import os\ndef handler(event, context):\n"
+            "    return [event['headers']['x-amzn-trace-id'], os.environ['_X_AMZN_TRACE_ID']]\n"
+        ),
+    )
+    _, headers, content = send(server, url)
+    in_event, in_environment = json.loads(content)
+    assert in_event == headers["x-amzn-trace-id"]
+    assert in_environment.startswith(in_event.partition(";")[0])
+    mine = "Root=1-5759e988-bd862e3fe1be46a994272793"
+    _, headers, content = send(server, url, X_Amzn_Trace_Id=mine)
+    assert json.loads(content)[0] == headers["x-amzn-trace-id"] == mine
 
 
 def test_the_url_of_an_alias(aws: LambdaClient, create: CreateFunction, server: Server) -> None:

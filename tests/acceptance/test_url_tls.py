@@ -85,6 +85,9 @@ def test_a_client_that_trusts_the_certificate(secured: Secured, url: str) -> Non
         answer.close()
     assert event["headers"]["x-forwarded-proto"] == "https"
     assert event["headers"]["x-forwarded-port"] == str(secured.port)
+    assert event["headers"]["x-amzn-tls-version"] == "TLSv1.3"
+    assert event["headers"]["x-amzn-tls-cipher-suite"].startswith("TLS_")
+    assert event["requestContext"]["http"]["sourceIp"] == "127.0.0.1"
     assert event["requestContext"]["domainName"] == host.hostname
 
 

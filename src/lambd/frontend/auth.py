@@ -150,8 +150,7 @@ def context_of(principal: Principal, request: Request) -> dict[str, tuple[str, .
         "aws:currenttime": (f"{now:%Y-%m-%dT%H:%M:%SZ}",),
         "aws:epochtime": (str(int(time.time())),),
         "aws:securetransport": ("true" if request.is_secure else "false",),
-        # The server listens on loopback only.
-        "aws:sourceip": ("127.0.0.1",),
+        "aws:sourceip": (request.peer.address,),
         "aws:useragent": (request.headers.get("user-agent", ""),),
     }
     if principal.account_id is not None:

@@ -17,7 +17,8 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _OWN_HEADERS = frozenset(
     {
         *("connection", "keep-alive", "proxy-authenticate", "proxy-connection", "trailer"),
-        *("transfer-encoding", "upgrade", "content-length", "date", "x-amzn-requestid"),
+        *("transfer-encoding", "upgrade", "content-length", "date"),
+        *("x-amzn-requestid", "x-amzn-trace-id"),
     }
 )
 

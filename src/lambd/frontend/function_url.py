@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
 import structlog
 
@@ -22,12 +22,11 @@ from lambd.frontend.url_events import (
     encode_event,
     headers_with_cors,
     preflight,
-    with_cors,
 )
 from lambd.frontend.url_streaming import Headers, UrlStreamSink
 from lambd.http.exchanges import Exchange
 from lambd.http.messages import Response
-from lambd.invoke.ids import new_request_id
+from lambd.invoke.ids import new_request_id, new_trace_header
 from lambd.invoke.pipeline import InvokePipeline
 from lambd.model.arns import LATEST
 from lambd.model.errors import (
@@ -38,7 +37,7 @@ from lambd.model.errors import (
     ThrottledError,
 )
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
-from lambd.model.settings import FunctionUrl, InvokeMode
+from lambd.model.settings import Cors, FunctionUrl, InvokeMode
 from lambd.store.database import FunctionChanged
 from lambd.wire.errors import encode_error
 
@@ -76,49 +75,53 @@ class FunctionUrls:
 
     async def serve(self, exchange: Exchange, host: Host) -> None:
         """Answer a request; never raises but for a fault of ours."""
-        request_id = new_request_id()
+        sent = exchange.request.headers.get("x-amzn-trace-id")
+        visit = _Visit(exchange, new_request_id(), sent or new_trace_header())
         try:
-            await self._answer(exchange, host, request_id)
+            await self._answer(visit, host)
         except PlatformError as error:
-            _respond(exchange, request_id, _failure(error, request_id))
+            visit.fail(error)
 
-    async def _answer(self, exchange: Exchange, host: Host, request_id: str) -> None:
+    async def _answer(self, visit: _Visit, host: Host) -> None:
+        exchange = visit.exchange
         request = exchange.request
         url = None if host.url_id is None else await self._find(host.url_id)
         if url is None:
-            _respond(exchange, request_id, _denied(None))
+            visit.respond(_denied(None))
             return
-        if url.cors is not None and (answer := preflight(url.cors, request)) is not None:
-            _respond(exchange, request_id, answer)
-            return
+        # One that is empty is none.
+        if url.cors is not None and url.cors != Cors():
+            if (answer := preflight(url.cors, request)) is not None:
+                visit.respond(answer)
+                return
+            visit.cors = url.cors
         # Before anything looks at the body: what is dropped has another signature.
         if exchange.body_exceeded or len(request.body) > self._max_body_bytes:
             raise RequestTooLargeError(
                 f"Request must be smaller than {self._max_body_bytes} bytes "
                 "for the InvokeFunction operation"
             )
-        caller = await self._access.check(url, request)
         call = UrlCall(
             url_id=url.id,
             domain=host.name,
-            request_id=request_id,
+            request_id=visit.request_id,
+            trace_header=visit.trace_header,
             now=datetime.now(UTC),  # noqa: TID251 - an edge
             port=host.port or (443 if request.is_secure else 80),
-            is_secure=request.is_secure,
-            caller=caller,
+            caller=await self._access.check(url, request),
         )
         invocation = InvocationRequest(
-            request_id=request_id,
+            request_id=visit.request_id,
             function_name=url.function_name,
             qualifier=None if url.qualifier == LATEST else url.qualifier,
             invocation_type=InvocationType.REQUEST_RESPONSE,
             payload=encode_event(request, call),
-            trace_header=request.headers.get("x-amzn-trace-id"),
+            trace_header=visit.trace_header,
         )
         if url.invoke_mode is InvokeMode.RESPONSE_STREAM:
-            self._pipeline.start_streaming(invocation, _sink(exchange, request_id, url))
+            self._pipeline.start_streaming(invocation, visit.sink())
         else:
-            self._pipeline.start(invocation, partial(_invoked, exchange, request_id, url))
+            self._pipeline.start(invocation, visit.invoked)
 
     async def _find(self, url_id: str) -> FunctionUrl | None:
         url = self._ids.get(url_id)
@@ -130,22 +133,47 @@ class FunctionUrls:
         return url
 
 
-def _invoked(
-    exchange: Exchange,
-    request_id: str,
-    url: FunctionUrl,
-    outcome: InvocationResult | PlatformError | None,
-) -> None:
-    """Make the answer of what a buffered invocation came to."""
-    if isinstance(outcome, PlatformError):
-        response = _failure(outcome, request_id)
-    elif outcome is None or outcome.function_error is not None:
-        response = _bad_gateway()
-    else:
-        response = _answer_of(outcome, request_id)
-        if url.cors is not None:
-            response = with_cors(response, url.cors, exchange.request.headers)
-    _respond(exchange, request_id, response)
+@dataclass(slots=True)
+class _Visit:
+    """One request, and what every answer to it says."""
+
+    exchange: Exchange
+    request_id: str
+    trace_header: str
+    # The URL's, once it is known.
+    cors: Cors | None = None
+
+    def headers(self, headers: Headers) -> Headers:
+        """An answer's headers, of those that it has by itself."""
+        if self.cors is not None:
+            headers = headers_with_cors(headers, self.cors, self.exchange.request.headers)
+        return [
+            *headers,
+            ("x-amzn-RequestId", self.request_id),
+            ("x-amzn-trace-id", self.trace_header),
+        ]
+
+    def respond(self, response: Response) -> None:
+        """Send an answer."""
+        response.headers = self.headers(response.headers)
+        self.exchange.respond(response)
+
+    def invoked(self, outcome: InvocationResult | PlatformError | None) -> None:
+        """Answer with what a buffered invocation came to."""
+        if isinstance(outcome, PlatformError):
+            self.fail(outcome)
+        elif outcome is None or outcome.function_error is not None:
+            self.fail(None)
+        else:
+            self.respond(_answer_of(outcome, self.request_id))
+
+    def fail(self, error: PlatformError | None) -> None:
+        """Tell what kept the function from answering; None: it failed itself."""
+        self.respond(_bad_gateway() if error is None else _failure(error, self.request_id))
+
+    def sink(self) -> UrlStreamSink:
+        """What makes the answer of a streamed invocation."""
+        return UrlStreamSink(self.exchange, self.request_id, finish=self.headers, fail=self.fail)
 
 
 def _answer_of(result: InvocationResult, request_id: str) -> Response:
@@ -154,26 +182,6 @@ def _answer_of(result: InvocationResult, request_id: str) -> Response:
     except BadFunctionResponseError as error:
         _log.warning("function_url_failed", request_id=request_id, error=str(error))
         return _bad_gateway()
-
-
-def _sink(exchange: Exchange, request_id: str, url: FunctionUrl) -> UrlStreamSink:
-    """What makes the answer of a streamed invocation."""
-
-    def finish(headers: Headers) -> Headers:
-        if url.cors is not None:
-            headers = headers_with_cors(headers, url.cors, exchange.request.headers)
-        return [*headers, ("x-amzn-RequestId", request_id)]
-
-    def fail(error: PlatformError | None) -> None:
-        response = _bad_gateway() if error is None else _failure(error, request_id)
-        _respond(exchange, request_id, response)
-
-    return UrlStreamSink(exchange, request_id, finish=finish, fail=fail)
-
-
-def _respond(exchange: Exchange, request_id: str, response: Response) -> None:
-    response.headers.append(("x-amzn-RequestId", request_id))
-    exchange.respond(response)
 
 
 def _failure(error: PlatformError, request_id: str) -> Response:

@@ -27,6 +27,8 @@ from lambd.model.settings import Cors
 # Bodies that go into an event as text.
 _TEXT = re.compile(r"text/.*|application/(json|javascript|xml|.+\+(json|xml))")
 _NO_BODY = frozenset({204, 304})
+# Of a request: a member of its own, and what only a front end can know.
+_OWN_REQUEST_HEADERS = frozenset({"cookie", "x-amzn-tls-version", "x-amzn-tls-cipher-suite"})
 _JSON = "application/json"
 _CORS_PREFIX = "access-control-"
 
@@ -55,16 +57,17 @@ class UrlCall:
     request_id: str
     now: datetime
     port: int
-    is_secure: bool = False
-    source_ip: str = "127.0.0.1"
+    trace_header: str
     # Who signed the request; None for URLs that anyone may call.
     caller: UrlCaller | None = None
 
 
 def encode_event(request: Request, call: UrlCall) -> bytes:
     """The event, in format 2.0."""
-    headers = request.headers | _forwarded(request, call)
-    cookies = [item.strip() for item in headers.pop("cookie", "").split(";") if item.strip()]
+    headers = {
+        name: value for name, value in request.headers.items() if name not in _OWN_REQUEST_HEADERS
+    } | _forwarded(request, call)
+    cookies = _cookies(request)
     parameters: dict[str, list[str]] = {}
     for key, value in parse_qsl(request.query, keep_blank_values=True):
         parameters.setdefault(key, []).append(value)
@@ -91,7 +94,7 @@ def encode_event(request: Request, call: UrlCall) -> bytes:
             "method": request.method,
             "path": request.path,
             "protocol": "HTTP/1.1",
-            "sourceIp": call.source_ip,
+            "sourceIp": request.peer.address,
             "userAgent": headers.get("user-agent", ""),
         },
         "requestId": call.request_id,
@@ -109,12 +112,29 @@ def encode_event(request: Request, call: UrlCall) -> bytes:
 
 def _forwarded(request: Request, call: UrlCall) -> dict[str, str]:
     """What AWS's front end adds of the connection."""
+    peer = request.peer
     before = request.headers.get("x-forwarded-for")
-    return {
-        "x-forwarded-for": call.source_ip if before is None else f"{before}, {call.source_ip}",
+    headers = {
+        "x-amzn-trace-id": call.trace_header,
+        "x-forwarded-for": peer.address if before is None else f"{before}, {peer.address}",
         "x-forwarded-port": str(call.port),
-        "x-forwarded-proto": "https" if call.is_secure else "http",
+        "x-forwarded-proto": "https" if request.is_secure else "http",
     }
+    if peer.tls_version is not None and peer.cipher_suite is not None:
+        headers["x-amzn-tls-version"] = peer.tls_version
+        headers["x-amzn-tls-cipher-suite"] = peer.cipher_suite
+    return headers
+
+
+def _cookies(request: Request) -> list[str]:
+    """The cookies of all Cookie headers, each `name=value`."""
+    return [
+        item.strip()
+        for name, value in request.header_pairs()
+        if name == "cookie"
+        for item in value.split(";")
+        if item.strip()
+    ]
 
 
 def _authorizer(caller: UrlCaller) -> dict[str, str | None]:
@@ -207,20 +227,15 @@ def cors_headers(cors: Cors, headers: Mapping[str, str]) -> list[tuple[str, str]
     return reply
 
 
-def with_cors(response: Response, cors: Cors, headers: Mapping[str, str]) -> Response:
-    """A function's response with the URL's CORS headers in place of the function's own."""
-    response.headers = headers_with_cors(response.headers, cors, headers)
-    return response
-
-
 def headers_with_cors(
     headers: list[tuple[str, str]], cors: Cors, sent: Mapping[str, str]
 ) -> list[tuple[str, str]]:
-    """A function's headers with the URL's CORS headers, if the request gets any, in place of its own."""
-    own = cors_headers(cors, sent)
-    if not own:
-        return headers
-    return [*(item for item in headers if not item[0].lower().startswith(_CORS_PREFIX)), *own]
+    """An answer's headers with the URL's CORS headers, if the request gets any.
+
+    Those of the function's own are never sent beside a configuration, which alone decides.
+    """
+    kept = [item for item in headers if not item[0].lower().startswith(_CORS_PREFIX)]
+    return kept + cors_headers(cors, sent)
 
 
 def _shown(allowed: tuple[str, ...], origin: str) -> str:

@@ -34,7 +34,8 @@ from lambd.http.heads import (
     head_without_upgrade,
     origin_form,
 )
-from lambd.http.messages import RawHeaders, Request, Response
+from lambd.http.messages import Peer, RawHeaders, Request, Response
+from lambd.http.tls import peer_of
 from lambd.model.limits import HTTP_HEADER_BYTES
 
 _log = structlog.get_logger(__name__)
@@ -90,6 +91,7 @@ class HttpConnection(asyncio.Protocol):
         "_marker",
         "_marker_length",
         "_parser",
+        "_peer",
         "_pending",
         "_reading_paused",
         "_receiving",
@@ -106,6 +108,7 @@ class HttpConnection(asyncio.Protocol):
         self._server = server
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
+        self._peer = Peer()
         self._pending: deque[tuple[Exchange, bool]] = deque()
         self._current: Exchange | None = None
         # The request whose body is being read in parts, and the answer that is being sent so.
@@ -154,6 +157,7 @@ class HttpConnection(asyncio.Protocol):
         """Take the transport, or refuse when the server has enough connections."""
         # uvloop's transports are no subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
+        self._peer = peer_of(self._transport)
         self.last_active = time.monotonic()
         if not self._server.admit(self):
             self._transport.abort()
@@ -364,7 +368,7 @@ class HttpConnection(asyncio.Protocol):
             target = origin_form(target)
         path, _, query = target.partition("?")
         method = self._parser.get_method().decode("ascii")
-        return Request(method, path, query, self._headers, body)
+        return Request(method, path, query, self._headers, body, self._peer)
 
     # -- requests in parts
 

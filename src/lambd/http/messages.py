@@ -7,6 +7,19 @@ from dataclasses import dataclass, field
 RawHeaders = list[tuple[bytes, bytes]]
 
 
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end of a connection, and what protects it."""
+
+    address: str = "127.0.0.1"
+    # As OpenSSL names them (`TLSv1.3`, `TLS_AES_256_GCM_SHA384`); None without TLS.
+    tls_version: str | None = None
+    cipher_suite: str | None = None
+
+
+_LOCAL = Peer()
+
+
 class Request:
     """One request, read completely.
 
@@ -14,7 +27,7 @@ class Request:
     the raw query string without `?`. Text is decoded as latin-1, so nothing is lost.
     """
 
-    __slots__ = ("_headers", "_raw_headers", "body", "is_secure", "method", "path", "query")
+    __slots__ = ("_headers", "_raw_headers", "body", "method", "path", "peer", "query")
 
     def __init__(
         self,
@@ -23,14 +36,14 @@ class Request:
         query: str,
         headers: dict[str, str] | RawHeaders,
         body: bytes,
+        peer: Peer = _LOCAL,
     ) -> None:
         """Take headers decoded, or as they came: the warm path needs few of them."""
         self.method = method
         self.path = path
         self.query = query
         self.body = body
-        # Whether it came over TLS.
-        self.is_secure = False
+        self.peer = peer
         self._headers: dict[str, str] | None = None
         self._raw_headers: RawHeaders = []
         if isinstance(headers, dict):
@@ -39,15 +52,20 @@ class Request:
             self._raw_headers = headers
 
     @property
+    def is_secure(self) -> bool:
+        """Whether it came over TLS."""
+        return self.peer.tls_version is not None
+
+    @property
     def headers(self) -> dict[str, str]:
-        """All headers: names in lower case, values of repeated ones joined by `, `."""
+        """All headers: names in lower case, values of repeated ones joined by `,`, as in events."""
         headers = self._headers
         if headers is None:
             headers = {}
             for name, value in self._raw_headers:
                 key = name.decode("latin-1").lower()
                 text = value.decode("latin-1")
-                headers[key] = f"{headers[key]}, {text}" if key in headers else text
+                headers[key] = f"{headers[key]},{text}" if key in headers else text
             self._headers = headers
         return headers
 

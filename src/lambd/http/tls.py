@@ -1,12 +1,12 @@
-"""TLS for a server: its context, and the application that knows a request came that way."""
+"""TLS for a server: its context, and what a connection tells of it."""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from pathlib import Path
 
-from lambd.http.exchanges import Application, Exchange
-from lambd.http.messages import RawHeaders
+from lambd.http.messages import Peer
 from lambd.model.errors import UnavailableError
 
 
@@ -33,17 +33,12 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
-class SecureApplication:
-    """Marks the requests of another application as having come over TLS."""
-
-    def __init__(self, application: Application) -> None:
-        self._application = application
-
-    def body_limit(self, method: str, path: str, headers: RawHeaders) -> int:
-        """The other's."""
-        return self._application.body_limit(method, path, headers)
-
-    def handle(self, exchange: Exchange) -> None:
-        """Mark a request and pass it on."""
-        exchange.request.is_secure = True
-        self._application.handle(exchange)
+def peer_of(transport: asyncio.Transport) -> Peer:
+    """Who is at the other end, over TLS or not."""
+    name = transport.get_extra_info("peername")
+    address = str(name[0]) if isinstance(name, tuple) else ""
+    tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return Peer(address)
+    cipher = tls.cipher()
+    return Peer(address, tls.version() or "", cipher[0] if cipher else "")

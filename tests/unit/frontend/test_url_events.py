@@ -19,7 +19,7 @@ from lambd.frontend.url_events import (
     encode_event,
     preflight,
 )
-from lambd.http.messages import Request, Response
+from lambd.http.messages import Peer, Request, Response
 from lambd.model.settings import Cors
 
 CALL = UrlCall(
@@ -28,6 +28,7 @@ CALL = UrlCall(
     request_id="r",
     now=datetime(2026, 11, 24, 10, 15, 30, 123_000, tzinfo=UTC),
     port=4566,
+    trace_header="Root=1-a",
 )
 
 
@@ -47,6 +48,41 @@ def test_times_and_what_is_absent() -> None:
     assert event["requestContext"]["timeEpoch"] == 1_795_515_330_123
     assert not event.keys() & {"body", "cookies", "queryStringParameters"}
     assert event["isBase64Encoded"] is False
+
+
+def test_repeated_headers_and_cookies() -> None:
+    """Values of one name are one, without a space; cookies are a list, however they were sent."""
+    raw = [(b"X-A", b"1"), (b"Cookie", b"a=1; b=2"), (b"x-a", b"2, 3"), (b"cookie", b"c=3,4;;")]
+    event = json.loads(encode_event(Request("GET", "/", "", raw, b""), CALL))
+    assert event["headers"]["x-a"] == "1,2, 3"
+    assert event["cookies"] == ["a=1", "b=2", "c=3,4"]
+    assert "cookie" not in event["headers"]
+
+
+def test_what_the_front_end_knows_of_the_connection() -> None:
+    """Nobody else may say so: headers of that kind from the client go, save whom it stands for."""
+    claims = {
+        "x-amzn-tls-version": "TLSv9",
+        "x-amzn-tls-cipher-suite": "none",
+        "x-forwarded-proto": "gopher",
+        "x-forwarded-port": "70",
+        "x-forwarded-for": "10.0.0.1",
+        "x-amzn-trace-id": "Root=1-b",
+    }
+    event = json.loads(encode_event(Request("GET", "/", "", claims, b""), CALL))
+    assert event["headers"] == {
+        "x-forwarded-proto": "http",
+        "x-forwarded-port": "4566",
+        "x-forwarded-for": "10.0.0.1, 127.0.0.1",
+        "x-amzn-trace-id": "Root=1-a",
+    }
+    peer = Peer("::1", "TLSv1.3", "TLS_AES_128_GCM_SHA256")
+    event = json.loads(encode_event(Request("GET", "/", "", claims, b"", peer), CALL))
+    assert event["headers"]["x-forwarded-proto"] == "https"
+    assert event["headers"]["x-forwarded-for"] == "10.0.0.1, ::1"
+    assert event["headers"]["x-amzn-tls-version"] == "TLSv1.3"
+    assert event["headers"]["x-amzn-tls-cipher-suite"] == "TLS_AES_128_GCM_SHA256"
+    assert event["requestContext"]["http"]["sourceIp"] == "::1"
 
 
 NAME = st.text(max_size=5) | st.sampled_from(
@@ -71,7 +107,7 @@ RESULT = JSON | st.fixed_dictionaries(
     },
 )
 OWN = {"connection", "content-length", "date", "keep-alive", "trailer", "transfer-encoding"}
-OWN |= {"upgrade", "x-amzn-requestid"}
+OWN |= {"upgrade", "x-amzn-requestid", "x-amzn-trace-id"}
 
 
 def check_head(response: Response) -> None:
