@@ -11,17 +11,16 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lambd.frontend.function_headers import (
-    BadHeaderError,
+from lambd.frontend.function_heads import (
+    BadHeadError,
     function_cookies,
     function_headers,
+    function_status,
 )
 from lambd.model.limits import HTTP_HEADER_BYTES
 
 CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
 _SEPARATOR = bytes(8)
-# Statuses that begin no answer of their own.
-_LOWEST_STATUS, _HIGHEST_STATUS = 200, 599
 
 
 class BadPreludeError(Exception):
@@ -30,7 +29,7 @@ class BadPreludeError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prelude:
-    """The head, as far as it is the function's to give (`function_headers.py`)."""
+    """The head, as far as it is the function's to give (`function_heads.py`)."""
 
     status: int
     # With one entry for each value; without the cookies.
@@ -81,23 +80,14 @@ def parse_prelude(text: bytes) -> Prelude:
         raise BadPreludeError(f"not JSON: {error}") from None
     if not isinstance(document, dict):
         raise BadPreludeError("not a JSON object")
-    status = _status(document.get("statusCode", 200))
     try:
         return Prelude(
-            status=status,
+            status=function_status(document.get("statusCode", 200)),
             headers=tuple(function_headers(_headers(document))),
             cookies=tuple(function_cookies(document.get("cookies"))),
         )
-    except BadHeaderError as error:
+    except BadHeadError as error:
         raise BadPreludeError(str(error)) from None
-
-
-def _status(value: object) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value)
-    if isinstance(value, int) and _LOWEST_STATUS <= value <= _HIGHEST_STATUS:
-        return value
-    raise BadPreludeError(f"statusCode: {str(value)[:100]!r} is none")
 
 
 def _headers(document: dict[str, object]) -> Iterator[tuple[str, object]]:

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qsl
 
-from lambd.frontend.function_headers import (
-    BadHeaderError,
+from lambd.frontend.function_heads import (
+    BadHeadError,
     function_cookies,
     function_headers,
+    function_status,
 )
 from lambd.frontend.http_prelude import BadPreludeError, Prelude, PreludeParser
 from lambd.http.messages import Request, Response
@@ -160,12 +161,21 @@ def decode_result(payload: bytes) -> Response:
     except (ValueError, RecursionError) as error:
         return _decode_streamed(payload, error)
     if not isinstance(result, dict) or "statusCode" not in result:
-        body = result.encode(errors="replace") if isinstance(result, str) else payload
+        body = result.encode(errors="replace") if isinstance(result, str) else _compact(result)
         return Response(200, [("Content-Type", _JSON)], body)
-    headers = _headers(result)
-    if not any(name.lower() == "content-type" for name, _ in headers):
-        headers.append(("Content-Type", _JSON))
-    return Response(_status(result["statusCode"]), headers, _decode_body(result))
+    headers = result.get("headers") or {}
+    if not isinstance(headers, dict):
+        raise BadFunctionResponseError("headers is no object")
+    try:
+        status = function_status(result["statusCode"])
+        found = function_headers(headers.items())
+        cookies = function_cookies(result.get("cookies"))
+    except BadHeadError as error:
+        raise BadFunctionResponseError(str(error)) from None
+    if not any(name.lower() == "content-type" for name, _ in found):
+        found.append(("Content-Type", _JSON))
+    found.extend(("Set-Cookie", cookie) for cookie in cookies)
+    return Response(status, found, _decode_body(result))
 
 
 def _decode_streamed(payload: bytes, error: Exception) -> Response:
@@ -256,7 +266,7 @@ def _decode_body(result: Mapping[str, object]) -> bytes:
     if body is None:
         return b""
     if not isinstance(body, str):
-        return json.dumps(body, separators=(",", ":")).encode()
+        return _compact(body)
     if not result.get("isBase64Encoded"):
         return body.encode(errors="replace")
     try:
@@ -265,20 +275,7 @@ def _decode_body(result: Mapping[str, object]) -> bytes:
         raise BadFunctionResponseError(str(error)) from None
 
 
-def _status(value: object) -> int:
-    is_text = isinstance(value, str) and re.fullmatch("[0-9]{3}", value) is not None
-    number = int(str(value)) if is_text else value
-    if isinstance(number, bool) or not isinstance(number, int) or not 200 <= number <= 599:
-        raise BadFunctionResponseError(f"statusCode {value!r}")
-    return number
-
-
-def _headers(result: Mapping[str, object]) -> list[tuple[str, str]]:
-    headers = result.get("headers") or {}
-    if not isinstance(headers, dict):
-        raise BadFunctionResponseError("headers is no object")
-    try:
-        cookies = [("Set-Cookie", cookie) for cookie in function_cookies(result.get("cookies"))]
-        return function_headers(headers.items()) + cookies
-    except BadHeaderError as error:
-        raise BadFunctionResponseError(str(error)) from None
+def _compact(value: object) -> bytes:
+    """As JSON, the way AWS writes it: without spaces, characters as they are."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(errors="replace")

@@ -16,11 +16,11 @@ from lambd.model.errors import InvalidRequestContentError
 def check_json(payload: bytes) -> None:
     """Refuse an event that is not JSON.
 
-    What orjson refuses is read again by `json`, which is less strict (NaN, UTF-16, deep nesting)
-    and has the better messages.
+    What orjson refuses is read again by `json`, which takes deeper nesting and half characters, as
+    AWS does, and has the better messages.
 
     Raises:
-        InvalidRequestContentError: it is not.
+        InvalidRequestContentError: it is not, or not in UTF-8.
     """
     try:
         orjson.loads(payload)
@@ -30,8 +30,14 @@ def check_json(payload: bytes) -> None:
 
 def _check_again(payload: bytes) -> None:
     try:
-        json.loads(payload)
+        # Decoded here: `json` would guess UTF-16 and UTF-32 as well.
+        json.loads(payload.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidRequestContentError(
             f"Could not parse request body into json: Could not parse payload into json: {error}"
         ) from None
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse NaN and the infinities, which Python alone takes for JSON."""
+    raise ValueError(f"{name} is no JSON value")

@@ -161,6 +161,41 @@ def test_headers_that_are_none_are_refused(headers: object) -> None:
         decode_result(json.dumps({"statusCode": 200, "headers": headers}).encode())
 
 
+@pytest.mark.parametrize(
+    ("result", "body"),
+    [
+        pytest.param('["hello", 3, true]', b'["hello",3,true]', id="list"),
+        pytest.param('{"a": [1, {"b": "c d"}]}', b'{"a":[1,{"b":"c d"}]}', id="object"),
+        pytest.param('["\u00e4", "\\u00e4"]', '["ä","ä"]'.encode(), id="characters"),
+        pytest.param(" 1.5\n", b"1.5", id="number"),
+        pytest.param("true", b"true", id="boolean"),
+        pytest.param('{"statusCode": 200, "body": {"a": [1, 2]}}', b'{"a":[1,2]}', id="body"),
+    ],
+)
+def test_json_is_written_compactly(result: str, body: bytes) -> None:
+    """However the function's own serializer writes it."""
+    assert decode_result(result.encode()).body == body
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(200, 200), (201.0, 201), ("202", 202), (2e2, 200)]
+)
+def test_statuses(status: object, expected: int) -> None:
+    """Some languages have one kind of number; in whole answers and in streamed ones."""
+    text = json.dumps({"statusCode": status}).encode()
+    assert decode_result(text).status == expected
+    assert decode_result(text + bytes(8)).status == expected
+
+
+@pytest.mark.parametrize("status", [200.5, 199, 600, "0200", "²00", True, None, 1e400, [200]])
+def test_what_is_no_status(status: object) -> None:
+    """Nothing is made up for it."""
+    text = json.dumps({"statusCode": status}).encode()
+    for payload in (text, text + bytes(8)):
+        with pytest.raises(BadFunctionResponseError):
+            decode_result(payload)
+
+
 def test_null_headers_and_cookies_are_none() -> None:
     """As serializers of other languages write what was not set."""
     result = {"statusCode": 200, "headers": None, "cookies": None, "body": None}
