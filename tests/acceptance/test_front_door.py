@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +95,7 @@ def test_the_api_does_not_answer_web_pages(
             server, f"{method} {path} HTTP/1.1\n{lines}\nContent-Length: 0"
         )
         assert (status, headers["x-amzn-errortype"]) == (403, "AccessDeniedException")
+        assert headers["x-amzn-requestid"]
         assert message in json.loads(content)["Message"]
         assert "access-control-allow-origin" not in headers
 
@@ -165,3 +167,25 @@ def test_which_limit_a_payload_is_over(server: Server, path: str, lines: str, li
     status, _, content = ask(server, head, b"1" * 7_000_000)
     assert status == 413
     assert f"smaller than {limit} bytes" in json.loads(content)["message"]
+
+
+def test_curl_that_would_like_http_2(server: Server, host: str) -> None:
+    """It offers h2c with the body right behind, and takes an answer in HTTP/1.1."""
+    done = subprocess.run(
+        [
+            *("curl", "--silent", "--show-error", "--fail", "--http2", "--verbose"),
+            *("--header", f"Host: {host}", "--header", "Content-Type: text/plain"),
+            *("--data-binary", "body", f"{server.url}/a", f"{server.url}/b"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "> Upgrade: h2c" in done.stderr
+    decoder = json.JSONDecoder()
+    first, end = decoder.raw_decode(done.stdout)
+    second, _ = decoder.raw_decode(done.stdout, end)
+    assert [(event["rawPath"], event["body"]) for event in (first, second)] == [
+        ("/a", "body"),
+        ("/b", "body"),
+    ]

@@ -151,7 +151,9 @@ class FrontDoor:
             exchange.respond(Response(400, [("Content-Type", "text/plain")], text), close=True)
         else:
             message = _WEB_PAGE if host.kind is HostKind.API else _FOREIGN.format(host.name)
-            exchange.respond(encode_error(AccessDeniedError(message), None))
+            response = encode_error(AccessDeniedError(message), None)
+            response.headers.append(("x-amzn-RequestId", new_request_id()))
+            exchange.respond(response)
 
     async def _serve(
         self,
