@@ -56,7 +56,7 @@ _log = structlog.get_logger(__name__)
 
 # How long the end of a streamed answer that broke off waits for the reason, which is most often the
 # end of the runtime process.
-_TRUNCATED_GRACE_S = 0.1
+_TRUNCATED_GRACE_S = 1.0
 _MIB = 1024 * 1024
 
 
