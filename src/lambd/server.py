@@ -189,25 +189,40 @@ class _Platform:
         self._tasks = tasks
         self._loops: list[asyncio.Task[None]] = []
         self._dispatching: asyncio.Task[None] | None = None
-        scope = Scope(account_id=settings.account_id, region=settings.region)
-        base_url = f"http://{settings.host}:{settings.port}"
-        self._blobs = blobs = BlobStore(settings.data_dir)
+        self._scope = Scope(account_id=settings.account_id, region=settings.region)
+        self._blobs = BlobStore(settings.data_dir)
         self._logs = LogStore(settings.data_dir / "logs.db", settings.limits.log_storage_bytes)
         self._provisioner = Provisioner(settings.cache_dir)
-        preparer = Preparer(
+        self._preparer = Preparer(
             data_dir=settings.data_dir,
-            blobs=blobs,
+            blobs=self._blobs,
             provisioner=self._provisioner,
             unzipped_bytes=settings.limits.unzipped_code_bytes,
         )
-        busy_poll = self._busy_poll()
+
+        async def read_route(name: str, qualifier: str) -> Route | None:
+            return await database.read(find_route, name, qualifier)
+
+        async def read_function_settings(name: str) -> FunctionSettings | None:
+            return await database.read(read_settings, name)
+
+        self._versions = VersionCache(read_route, self._scope)
+        self._function_settings = SettingsCache(read_function_settings)
+        self._build_data_plane()
+        self._build_event_plane()
+        self._build_control_plane()
+        self._build_front_door()
+
+    def _build_data_plane(self) -> None:
+        settings, database = self._settings, self._database
+        busy_poll = self._busy_poll = self._make_busy_poll()
         self._pool = Pool(
             starter=Starter(
-                driver=driver,
-                preparer=preparer,
+                driver=self._driver,
+                preparer=self._preparer,
                 logs=self._logs,
                 settings=StarterSettings(
-                    scope=scope,
+                    scope=self._scope,
                     credentials=Credentials(
                         access_key_id=settings.function_access_key_id,
                         secret_access_key=settings.function_secret_access_key,
@@ -225,101 +240,86 @@ class _Platform:
                 available_mib=available_memory_mib,
             ),
             scaling=ScalingRate(settings.limits.environments_per_10_s),
-            tasks=tasks,
+            tasks=self._tasks,
             freeze_after_s=settings.freeze_after_s,
             idle_timeout_s=settings.idle_timeout_s,
             max_per_deployment=settings.max_environments_per_function,
         )
-
-        async def read_route(name: str, qualifier: str) -> Route | None:
-            return await database.read(find_route, name, qualifier)
-
-        async def read_function_settings(name: str) -> FunctionSettings | None:
-            return await database.read(read_settings, name)
-
-        versions = VersionCache(read_route, scope)
-        function_settings = SettingsCache(read_function_settings)
         self._admission = Admission(
             settings.limits.concurrent_executions,
             requests_per_concurrency=settings.limits.requests_per_concurrency,
         )
-        for subscriber in (versions.note, function_settings.note, self._admission.note):
+        notes = (self._versions.note, self._function_settings.note, self._admission.note)
+        for subscriber in notes:
             database.subscribe(subscriber)
         self._pipeline = InvokePipeline(
-            versions=versions,
-            settings=function_settings,
+            versions=self._versions,
+            settings=self._function_settings,
             admission=self._admission,
             pool=self._pool,
-            scope=scope,
+            scope=self._scope,
             limits=settings.limits,
-            tasks=tasks,
+            tasks=self._tasks,
             accept_event=self._accept_event,
         )
-        services = ServiceClients(_endpoints(settings), settings.region)
-        # Calls that are repeated by us, and made while others wait for the thread.
-        told = ServiceClients(
-            _endpoints(settings), settings.region, Patience(connect_s=2, read_s=5, attempts=1)
+        self._reconciler = Reconciler(
+            database=database,
+            blobs=self._blobs,
+            preparer=self._preparer,
+            pool=self._pool,
+            tasks=self._tasks,
         )
-        publisher = AwsPublisher(told)
-        event_options = EventOptions(
-            scope=scope,
+        self._allocator = Allocator(database, self._pool)
+
+    def _build_event_plane(self) -> None:
+        settings = self._settings
+        # Calls that are repeated by us, and made while others wait for the thread.
+        patience = Patience(connect_s=2, read_s=5, attempts=1)
+        told = ServiceClients(_endpoints(settings), settings.region, patience)
+        self._publisher = AwsPublisher(told)
+        options = EventOptions(
+            scope=self._scope,
             limits=settings.limits,
             retry_delays_s=settings.event_retry_delays_s,
             max_per_function=settings.max_events_per_function,
             first_backoff_s=settings.event_backoff_s,
         )
         self._events = EventQueue(
-            journal=EventJournal(database, tasks),
+            journal=EventJournal(self._database, self._tasks),
             invoke=self._pipeline.start,
-            settings=function_settings,
+            settings=self._function_settings,
             outcomes=Outcomes(
-                deliverer=Deliverer(publisher, scope),
-                dead_letter=versions.dead_letter_arn,
-                settings=function_settings,
-                options=event_options,
+                deliverer=Deliverer(self._publisher, self._scope),
+                dead_letter=self._versions.dead_letter_arn,
+                settings=self._function_settings,
+                options=options,
             ),
-            options=event_options,
-            tasks=tasks,
+            options=options,
+            tasks=self._tasks,
         )
-        self._reconciler = Reconciler(
-            database=database, blobs=blobs, preparer=preparer, pool=self._pool, tasks=tasks
-        )
-        self._allocator = Allocator(database, self._pool)
-        code_links = CodeLinks(blobs, base_url)
 
-        async def read_url(url_id: str) -> FunctionUrl | None:
-            return await database.read(get_url_by_id, url_id)
-
-        authority = Authority(scope, function_settings)
-        function_urls = FunctionUrls(
-            read=read_url,
-            access=UrlAccess(
-                authority=authority,
-                settings=function_settings,
-                scope=scope,
-                keys=_access_keys(settings),
-            ),
-            pipeline=self._pipeline,
-            max_body_bytes=settings.limits.sync_payload_bytes,
-        )
-        database.subscribe(function_urls.note)
-        lambda_api = LambdaApi(
-            scope=scope,
+    def _build_control_plane(self) -> None:
+        settings, database = self._settings, self._database
+        services = ServiceClients(_endpoints(settings), settings.region)
+        self._code_links = CodeLinks(self._blobs, f"http://{settings.host}:{settings.port}")
+        self._lambda_api = LambdaApi(
+            scope=self._scope,
             limits=settings.limits,
             database=database,
-            blobs=blobs,
+            blobs=self._blobs,
             s3=S3Source(services, max_bytes=settings.limits.unzipped_code_bytes),
             pipeline=self._pipeline,
-            code_links=code_links,
+            code_links=self._code_links,
             runtimes=catalogue,
             runtime_version_arn=self._runtime_version_arn,
             provisioned_counts=self._pool.provisioned_counts,
             url_scheme="https" if settings.tls_certificate else "http",
             url_domain=_url_domain(settings),
         )
+        context = self._lambda_api.context
         self._autoscaler = Autoscaler(
             database=database,
-            context=lambda_api.context,
+            context=context,
             provisioned_use=self._pool.provisioned_use,
             period_s=settings.autoscaling_period_s,
         )
@@ -327,16 +327,37 @@ class _Platform:
         draw = random.Random().random  # noqa: S311
         self._schedules = ScheduleEngine(
             database=database,
-            context=lambda_api.context,
+            context=context,
             handover=Handover(
                 database=database,
-                context=lambda_api.context,
+                context=context,
                 invoke=self._pipeline.invoke,
-                queues=publisher,
+                queues=self._publisher,
                 draw=draw,
             ),
             draw=draw,
         )
+
+    def _build_front_door(self) -> None:
+        settings, database = self._settings, self._database
+
+        async def read_url(url_id: str) -> FunctionUrl | None:
+            return await database.read(get_url_by_id, url_id)
+
+        authority = Authority(self._scope, self._function_settings)
+        function_urls = FunctionUrls(
+            read=read_url,
+            access=UrlAccess(
+                authority=authority,
+                settings=self._function_settings,
+                scope=self._scope,
+                keys=_access_keys(settings),
+            ),
+            pipeline=self._pipeline,
+            max_body_bytes=settings.limits.sync_payload_bytes,
+        )
+        database.subscribe(function_urls.note)
+        context = self._lambda_api.context
         self._front_door = FrontDoor(
             hosts=Hosts(
                 region=settings.region,
@@ -345,18 +366,18 @@ class _Platform:
             ),
             authority=authority,
             function_urls=function_urls,
-            lambda_api=lambda_api,
+            lambda_api=self._lambda_api,
             services=[
-                LogsApi(self._logs, scope).service(),
-                AutoscalingApi(database, lambda_api.context).service(),
-                EventsApi(database, lambda_api.context).service(),
-                SchedulerApi(database, lambda_api.context).service(),
+                LogsApi(self._logs, self._scope).service(),
+                AutoscalingApi(database, context).service(),
+                EventsApi(database, context).service(),
+                SchedulerApi(database, context).service(),
             ],
-            code_links=code_links,
+            code_links=self._code_links,
             limits=settings.limits,
-            tasks=tasks,
+            tasks=self._tasks,
         )
-        self._server = HttpServer(self._front_door, busy_poll=busy_poll)
+        self._server = HttpServer(self._front_door, busy_poll=self._busy_poll)
         self._servers = [self._server]
 
     async def start(self, sock: socket.socket) -> None:
@@ -379,12 +400,12 @@ class _Platform:
 
     async def serve_tls(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         """Serve the same by TLS as well."""
-        server = HttpServer(self._front_door, busy_poll=self._server.busy_poll)
+        server = HttpServer(self._front_door, busy_poll=self._busy_poll)
         self._servers.append(server)
         self._loops.append(self._tasks.create_task(server.run_sweeper()))
         await server.listen(sock, context)
 
-    def _busy_poll(self) -> BusyPoll | None:
+    def _make_busy_poll(self) -> BusyPoll | None:
         """Stay awake while fewer invocations run than there are processors beside our own."""
         others = len(os.sched_getaffinity(0)) - 1
         if not self._settings.busy_poll_us or not others:
