@@ -197,6 +197,22 @@ async def test_services_are_told_of_a_failure(arn: str, service: str) -> None:
     assert queue.counts.destination_failures == 0
 
 
+@pytest.mark.parametrize(
+    ("arn", "limit_bytes"),
+    [(QUEUE, 1024 * 1024), (TOPIC, 256 * 1024), (BUS, 256 * 1024)],
+    ids=["sqs", "sns", "events"],
+)
+async def test_a_record_is_no_larger_than_its_service_takes(arn: str, limit_bytes: int) -> None:
+    """It goes without the payload that does not fit; S3 and functions have limits of their own."""
+    large = InvocationResult(payload=b'"' + b"x" * limit_bytes + b'"', executed_version="7")
+    world = EventWorld([large], configured(on_success=arn))
+    await world.run(event())
+    ((_, _, text, _),) = world.told.calls
+    assert len(text) < limit_bytes
+    assert json.loads(text)["requestPayload"] == {"n": 1}
+    assert "responsePayload" not in json.loads(text)
+
+
 async def test_dead_letter_queue_and_destination_both_hear_of_a_failure() -> None:
     """The queue gets the event as it was, the destination the record."""
     error = InvocationResult(
