@@ -63,6 +63,15 @@ class Server:
         self.log_path = data_dir.with_suffix(".log")
         self.process: subprocess.Popen[bytes] | None = None
 
+    def __enter__(self) -> Server:
+        """Start it; a block that ends without stopping it has failed, and it is killed."""
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         with self.log_path.open("ab") as log:

@@ -342,39 +342,38 @@ def test_rules_run_what_their_permission_allows(tmp_path: Path, moto: Moto) -> N
 @pytest.mark.timeout(120)
 def test_no_occurrence_is_lost_to_kills(tmp_path: Path, moto: Moto) -> None:
     """Killed again and again while they come due: each is run, though one may be run twice."""
-    server = platform_with(moto, tmp_path)
-    server.start()
-    aws = server.lambda_client()
-    arn = make(aws, "survivor")
-    # The function's log may lose its last moment; what the queue was told is there.
-    queue, url = moto.queue("survivors")
-    aws.put_function_event_invoke_config(
-        FunctionName="survivor", DestinationConfig={"OnSuccess": {"Destination": queue}}
-    )
-    scheduler = server.scheduler_client()
-    names = [f"s{number}" for number in range(12)]
-    for number, name in enumerate(names):
-        scheduler.create_schedule(
-            Name=name,
-            ScheduleExpression=at(soon(2 + number // 3)),
-            FlexibleTimeWindow=OFF,
-            ActionAfterCompletion="DELETE",
-            Target={"Arn": arn, "RoleArn": ROLE, "Input": f'"{name}"'},
+    with platform_with(moto, tmp_path) as server:
+        aws = server.lambda_client()
+        arn = make(aws, "survivor")
+        # The function's log may lose its last moment; what the queue was told is there.
+        queue, url = moto.queue("survivors")
+        aws.put_function_event_invoke_config(
+            FunctionName="survivor", DestinationConfig={"OnSuccess": {"Destination": queue}}
         )
-    for _ in range(4):
-        wait_for(lambda: datetime.now(UTC).microsecond < 60_000)  # noqa: TID251 - an edge
-        server.kill()
-        server.start()
-    wait_for(lambda: scheduler.list_schedules()["Schedules"] == [])
-    ran: dict[str, set[str]] = {}
-    while len(ran) < len(names):
-        for message in moto.messages(url):
-            record = json.loads(message["Body"])
-            request_id = record["requestContext"]["requestId"]
-            ran.setdefault(record["requestPayload"], set()).add(request_id)
-    # A repeated run is the same invocation.
-    assert {name: len(ids) for name, ids in ran.items()} == dict.fromkeys(names, 1)
-    assert server.stop() == 0
+        scheduler = server.scheduler_client()
+        names = [f"s{number}" for number in range(12)]
+        for number, name in enumerate(names):
+            scheduler.create_schedule(
+                Name=name,
+                ScheduleExpression=at(soon(2 + number // 3)),
+                FlexibleTimeWindow=OFF,
+                ActionAfterCompletion="DELETE",
+                Target={"Arn": arn, "RoleArn": ROLE, "Input": f'"{name}"'},
+            )
+        for _ in range(4):
+            wait_for(lambda: datetime.now(UTC).microsecond < 60_000)  # noqa: TID251 - an edge
+            server.kill()
+            server.start()
+        wait_for(lambda: scheduler.list_schedules()["Schedules"] == [])
+        ran: dict[str, set[str]] = {}
+        while len(ran) < len(names):
+            for message in moto.messages(url):
+                record = json.loads(message["Body"])
+                request_id = record["requestContext"]["requestId"]
+                ran.setdefault(record["requestPayload"], set()).add(request_id)
+        # A repeated run is the same invocation.
+        assert {name: len(ids) for name, ids in ran.items()} == dict.fromkeys(names, 1)
+        assert server.stop() == 0
 
 
 def test_groups_tags_pages_and_repeated_requests(platform: Server, scheduler: Any) -> None:

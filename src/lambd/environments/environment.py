@@ -134,7 +134,6 @@ class ExecutionEnvironment:
         self._loop = asyncio.get_running_loop()
         self._running: Running | None = None
         self._init_done: asyncio.Future[Failure | None] = self._loop.create_future()
-        self._init_failure: Failure | None = None
         # Duration of the init phase, until the first invocation has reported it.
         self._unreported_init_ms: float | None = None
         # Looks whether the invocation's time is up.

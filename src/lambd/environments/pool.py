@@ -74,7 +74,7 @@ class Pool:
         self._by_environment: dict[ExecutionEnvironment, DeploymentEnvironments] = {}
         self._closing: set[ExecutionEnvironment] = set()
         # In the init phase that the pool itself has them run.
-        self._initialising: set[ExecutionEnvironment | None] = set()
+        self._initialising: set[ExecutionEnvironment] = set()
         self._accepting = True
         self._groups: dict[GroupKey, ProvisionedGroup] = {}
         self._starts: StartQueue[DeploymentEnvironments | ProvisionedGroup] = StartQueue(
@@ -368,8 +368,7 @@ class Pool:
             environment = await self._starter(deployment.version, self)
             deployment.starting -= 1
             self._adopt(environment, deployment)
-            self._initialising.add(environment)
-            await environment.initialise()
+            await self._initialise(environment)
         except PlatformError as error:
             self._start_failed(deployment, environment, error)
         except Exception as error:  # noqa: BLE001 - a task root: a fault of ours must reach a caller
@@ -377,6 +376,12 @@ class Pool:
             self._start_failed(deployment, environment, SandboxError(str(error)))
         finally:
             slot.release()
+
+    async def _initialise(self, environment: ExecutionEnvironment) -> None:
+        self._initialising.add(environment)
+        try:
+            await environment.initialise()
+        finally:
             self._initialising.discard(environment)
 
     def _adopt(self, environment: ExecutionEnvironment, deployment: DeploymentEnvironments) -> None:
