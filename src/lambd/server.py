@@ -41,7 +41,6 @@ from lambd.frontend.events_api import EventsApi
 from lambd.frontend.function_url import FunctionUrls
 from lambd.frontend.hosts import Hosts
 from lambd.frontend.lambda_api import LambdaApi
-from lambd.frontend.logs_api import LogsApi
 from lambd.frontend.scheduler_api import SchedulerApi
 from lambd.frontend.url_access import UrlAccess
 from lambd.http.busy_poll import BusyPoll
@@ -70,13 +69,14 @@ from lambd.sandbox.oci import OciDriver
 from lambd.sandbox.process import ProcessDriver
 from lambd.schedules.engine import ScheduleEngine
 from lambd.schedules.handover import Handover
+from lambd.services.logs.api import LogsApi
+from lambd.services.logs.store import LogStore
 from lambd.store.aliases import find_route
 from lambd.store.blobs import BlobStore
 from lambd.store.database import Database, ReservationsChanged
 from lambd.store.event_journal import EventJournal
 from lambd.store.function_settings import read_settings
 from lambd.store.function_urls import get_url_by_id
-from lambd.store.log_events import LogStore
 from lambd.store.provisioned import claimed_concurrency
 from lambd.store.unpacked_sizes import fill_unpacked_sizes
 from lambd.wire.sigv4 import Key

@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy
 
 from lambd.model.errors import InvalidParameterError, NotFoundError, UnavailableError
-from lambd.store import log_events
-from lambd.store.log_events import LogStore
-from lambd.store.log_queries import EventQuery, FilterQuery, StreamQuery
-from lambd.telemetry.log_patterns import parse
+from lambd.services.logs import store as log_events
+from lambd.services.logs.patterns import parse
+from lambd.services.logs.queries import EventQuery, FilterQuery, StreamQuery
+from lambd.services.logs.store import LogStore
 
 GROUP, STREAM = "/aws/lambda/hello", "2026/11/24/[$LATEST]a"
 ALL = FilterQuery(matcher=parse(""))

@@ -15,13 +15,13 @@ import botocore.config
 import pytest
 from types_boto3_logs.client import CloudWatchLogsClient
 
-from lambd.frontend.logs_api import LogsApi
 from lambd.http.exchanges import Exchange
 from lambd.http.messages import RawHeaders
 from lambd.http.server import HttpServer
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnknownOperationError
-from lambd.store.log_events import LogStore
+from lambd.services.logs.api import LogsApi
+from lambd.services.logs.store import LogStore
 from lambd.wire.errors import encode_error
 
 GROUP = "/aws/lambda/hello"

@@ -31,7 +31,7 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LogSink(Protocol):
-    """Where records go; `lambd.store.log_events.LogStore` is one."""
+    """Where records go; `lambd.services.logs.store.LogStore` is one."""
 
     def append(self, group: str, stream: str, records: Sequence[tuple[int, str]]) -> None:
         """Take (Unix milliseconds, message) records without blocking."""

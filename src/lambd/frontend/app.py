@@ -23,7 +23,6 @@ from lambd.frontend.auth import Authority
 from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.function_url import FunctionUrls
 from lambd.frontend.hosts import Host, HostKind, Hosts
-from lambd.frontend.json_service import JsonService
 from lambd.frontend.lambda_api import Call, LambdaApi, Members, Reply
 from lambd.frontend.operations import (
     HANDLERS,
@@ -43,6 +42,7 @@ from lambd.model.errors import (
     UnknownOperationError,
 )
 from lambd.model.limits import Limits
+from lambd.services.service import JsonService
 from lambd.wire.errors import encode_error
 from lambd.wire.service_model import (
     Operation,

@@ -22,7 +22,6 @@ from lambd.frontend.autoscaling_shapes import (
     policy_members,
     target_members,
 )
-from lambd.frontend.json_service import JsonService
 from lambd.model.autoscaling import (
     DIMENSION,
     METRIC,
@@ -32,6 +31,7 @@ from lambd.model.autoscaling import (
     parse_resource_id,
 )
 from lambd.model.errors import InvalidParameterError
+from lambd.services.service import JsonService
 from lambd.store.autoscaling import list_policies, list_targets
 from lambd.store.database import Database
 from lambd.store.scaling_activities import list_activities

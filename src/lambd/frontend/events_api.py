@@ -12,11 +12,11 @@ from typing import Any
 from lambd.control import rule_targets, rules
 from lambd.control.context import ControlContext
 from lambd.control.rules import RuleRequest
-from lambd.frontend.json_service import JsonService
-from lambd.frontend.tag_lists import tag_list, tags_of
 from lambd.model.arns import Scope
 from lambd.model.errors import InvalidParameterError, NotFoundError
 from lambd.model.rules import DEFAULT_BUS, InputTransformer, Rule, RuleTarget, rule_arn
+from lambd.services.service import JsonService
+from lambd.services.tag_lists import tag_list, tags_of
 from lambd.store.database import Connection, Database
 from lambd.store.paging import Page
 from lambd.store.rules import list_rules, list_targets

@@ -14,14 +14,12 @@ from typing import Any
 from lambd.control import schedule_groups, schedules
 from lambd.control.context import ControlContext
 from lambd.control.schedules import ScheduleRequest
-from lambd.frontend.json_service import JsonService
 from lambd.frontend.scheduler_shapes import (
     Members,
     group_members,
     schedule_members,
     summary_members,
 )
-from lambd.frontend.tag_lists import tag_list, tags_of
 from lambd.model.dispatches import RetryPolicy
 from lambd.model.errors import InvalidParameterError
 from lambd.model.named_schedules import (
@@ -32,6 +30,8 @@ from lambd.model.named_schedules import (
     schedule_arn,
 )
 from lambd.model.occurrences import Draw
+from lambd.services.service import JsonService
+from lambd.services.tag_lists import tag_list, tags_of
 from lambd.store.database import Connection, Database
 from lambd.store.named_schedules import list_schedules
 from lambd.store.paging import Page

@@ -1,7 +1,7 @@
 """The platform's own log: structlog to stderr, JSON lines or a console's.
 
 Log calls have a constant message and fields: `log.info("environment started", environment=id)`.
-Functions' logs are not here; see `lines.py`, `log_frames.py` and `store/log_events.py`.
+Functions' logs are not here; see `lines.py`, `log_frames.py` and `services/logs/store.py`.
 """
 
 from __future__ import annotations

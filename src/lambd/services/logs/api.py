@@ -10,11 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lambd.frontend.json_service import JsonService
 from lambd.model.arns import Scope
 from lambd.model.errors import InvalidParameterError
-from lambd.store.log_events import LogStore
-from lambd.store.log_queries import (
+from lambd.services.logs import patterns as log_patterns
+from lambd.services.logs.queries import (
     EventQuery,
     FilterQuery,
     LogEvent,
@@ -22,7 +21,8 @@ from lambd.store.log_queries import (
     LogStream,
     StreamQuery,
 )
-from lambd.telemetry import log_patterns
+from lambd.services.logs.store import LogStore
+from lambd.services.service import JsonService
 from lambd.wire.service_model import load_logs_model
 
 _GROUP_ARN = re.compile(

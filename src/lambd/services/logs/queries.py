@@ -17,8 +17,8 @@ import sqlalchemy
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from lambd.model.errors import InvalidParameterError, NotFoundError
-from lambd.store.log_tables import events, groups, streams
-from lambd.telemetry.log_patterns import Matcher
+from lambd.services.logs.patterns import Matcher
+from lambd.services.logs.tables import events, groups, streams
 
 _T = TypeVar("_T")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambd.model.errors import InvalidParameterError
-from lambd.telemetry.log_patterns import parse
+from lambd.services.logs.patterns import parse
 
 JSON = (
     '{"level":"ERROR","code":503,"ok":false,"none":null,"text":"12",'

@@ -20,8 +20,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 import sqlalchemy
 import structlog
 
-from lambd.store import log_queries
-from lambd.store.log_queries import (
+from lambd.services.logs import queries
+from lambd.services.logs.queries import (
     EventPage,
     EventQuery,
     FilterQuery,
@@ -31,8 +31,8 @@ from lambd.store.log_queries import (
     Page,
     StreamQuery,
 )
-from lambd.store.log_tables import create_engine
-from lambd.store.log_writer import Batch, LogWriter
+from lambd.services.logs.tables import create_engine
+from lambd.services.logs.writer import Batch, LogWriter
 
 _log = structlog.get_logger(__name__)
 
@@ -162,7 +162,7 @@ class LogStore:
     ) -> Page[LogGroup]:
         """Groups by name, those that begin with `prefix` and contain `infix`."""
         return await self._read(
-            log_queries.describe_groups, prefix=prefix, infix=infix, token=token, limit=limit
+            queries.describe_groups, prefix=prefix, infix=infix, token=token, limit=limit
         )
 
     async def describe_streams(self, group: str, wanted: StreamQuery) -> Page[LogStream]:
@@ -171,7 +171,7 @@ class LogStore:
         Raises:
             NotFoundError: there is no such group.
         """
-        return await self._read(log_queries.describe_streams, group, wanted)
+        return await self._read(queries.describe_streams, group, wanted)
 
     async def get_events(self, group: str, stream: str, wanted: EventQuery) -> EventPage:
         """Events of one stream.
@@ -179,7 +179,7 @@ class LogStore:
         Raises:
             NotFoundError: there is no such group or stream.
         """
-        return await self._read(log_queries.get_events, group, stream, wanted)
+        return await self._read(queries.get_events, group, stream, wanted)
 
     async def filter_events(self, group: str, wanted: FilterQuery) -> Page[LogEvent]:
         """Matching events of a group, by time.
@@ -187,7 +187,7 @@ class LogStore:
         Raises:
             NotFoundError: there is no such group, or not one of the streams.
         """
-        return await self._read(log_queries.filter_events, group, wanted)
+        return await self._read(queries.filter_events, group, wanted)
 
     async def _read(
         self,

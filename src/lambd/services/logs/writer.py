@@ -13,7 +13,7 @@ import sqlalchemy
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects import sqlite
 
-from lambd.store.log_tables import events, groups, streams
+from lambd.services.logs.tables import events, groups, streams
 
 # What an event takes in the file beside its message: its row's and its index entries' columns.
 EVENT_OVERHEAD_BYTES = 100
