@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 import structlog
 import uvloop
 
-from lambd.autoscaling.engine import Autoscaler
 from lambd.aws.clients import Endpoints, Patience, S3Source, ServiceClients
 from lambd.aws.publisher import AwsPublisher
 from lambd.config import Settings
@@ -35,7 +34,6 @@ from lambd.environments.scaling import ScalingRate
 from lambd.environments.starter import Starter, StarterSettings
 from lambd.frontend.app import FrontDoor
 from lambd.frontend.auth import Authority
-from lambd.frontend.autoscaling_api import AutoscalingApi
 from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.events_api import EventsApi
 from lambd.frontend.function_url import FunctionUrls
@@ -69,6 +67,8 @@ from lambd.sandbox.oci import OciDriver
 from lambd.sandbox.process import ProcessDriver
 from lambd.schedules.engine import ScheduleEngine
 from lambd.schedules.handover import Handover
+from lambd.services.autoscaling.api import AutoscalingApi
+from lambd.services.autoscaling.engine import Autoscaler
 from lambd.services.logs.api import LogsApi
 from lambd.services.logs.store import LogStore
 from lambd.store.aliases import find_route

@@ -11,21 +11,10 @@ from pathlib import Path
 import pytest
 from tests.integration.control_world import AllRuntimes, World
 
-from lambd.autoscaling.engine import Autoscaler
-from lambd.control import autoscaling, capacity, scheduled_actions
 from lambd.control.aliases import CreateAliasRequest, create_alias
-from lambd.control.autoscaling import TargetChanges
 from lambd.control.context import ControlContext
-from lambd.control.scheduled_actions import ActionChanges
 from lambd.control.versions import PublishVersionRequest, publish_version
 from lambd.model.arns import Scope
-from lambd.model.autoscaling import (
-    ActivityStatus,
-    ScalableTarget,
-    ScalingActivity,
-    ScalingPolicy,
-    TargetTracking,
-)
 from lambd.model.errors import (
     InvalidParameterError,
     QuotaExceededError,
@@ -38,12 +27,23 @@ from lambd.model.limits import (
     Limits,
 )
 from lambd.model.provisioned import AllocationStatus, ProvisionedUse
-from lambd.model.target_tracking import Alarm
-from lambd.store import autoscaling as rows
+from lambd.services.autoscaling import capacity, rows, scheduled_actions
+from lambd.services.autoscaling import targets as autoscaling
+from lambd.services.autoscaling.action_rows import find_action
+from lambd.services.autoscaling.activity_rows import list_activities
+from lambd.services.autoscaling.engine import Autoscaler
+from lambd.services.autoscaling.model import (
+    ActivityStatus,
+    ScalableTarget,
+    ScalingActivity,
+    ScalingPolicy,
+    TargetTracking,
+)
+from lambd.services.autoscaling.scheduled_actions import ActionChanges
+from lambd.services.autoscaling.target_tracking import Alarm
+from lambd.services.autoscaling.targets import TargetChanges
 from lambd.store import provisioned
 from lambd.store.database import Database
-from lambd.store.scaling_activities import list_activities
-from lambd.store.scheduled_actions import find_action
 
 RESOURCE = "function:f:live"
 HALF = TargetTracking(target_value=0.5)

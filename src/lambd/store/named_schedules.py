@@ -10,9 +10,8 @@ from sqlalchemy import RowMapping, delete, func, insert, select, update
 from lambd.model.dispatches import RetryPolicy
 from lambd.model.named_schedules import NamedSchedule, ScheduleTarget
 from lambd.model.occurrences import Occurrence, Timing
-from lambd.store.autoscaling import page_rows
 from lambd.store.database import Connection, SchedulesChanged, notify
-from lambd.store.paging import Page
+from lambd.store.paging import Page, page_rows
 from lambd.store.tables_schedules import schedule_groups as groups
 from lambd.store.tables_schedules import schedules as table
 

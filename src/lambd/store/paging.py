@@ -10,7 +10,9 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select
 
 from lambd.model.errors import InvalidTokenError
 
@@ -47,3 +49,20 @@ def decode_marker(marker: str) -> Key:
         case [str(name), int(number)] if 0 <= number < 2**31:
             return name, number
     raise InvalidTokenError
+
+
+def page_rows(
+    connection: Connection,
+    query: Select[Any],
+    id_column: ColumnElement[int],
+    *,
+    marker: str | None,
+    limit: int,
+) -> tuple[list[RowMapping], str | None]:
+    """A page of a query's rows by ascending id, and the marker of the next one."""
+    if marker is not None:
+        query = query.where(id_column > decode_marker(marker)[1])
+    rows = list(connection.execute(query.order_by(id_column).limit(limit + 1)).mappings())
+    if len(rows) <= limit:
+        return rows, None
+    return rows[:limit], encode_marker(("", rows[limit - 1]["id"]))

@@ -9,9 +9,8 @@ from datetime import datetime
 from sqlalchemy import RowMapping, delete, func, insert, select, update
 
 from lambd.model.named_schedules import ScheduleGroup
-from lambd.store.autoscaling import page_rows
 from lambd.store.database import Connection, SchedulesChanged, notify
-from lambd.store.paging import Page
+from lambd.store.paging import Page, page_rows
 from lambd.store.tables_schedules import schedule_groups as table
 from lambd.store.tables_schedules import schedule_tokens as tokens
 

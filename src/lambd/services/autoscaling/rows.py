@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, delete, insert, select, update
 
-from lambd.model.autoscaling import ScalableTarget, ScalingPolicy, SuspendedState, TargetTracking
+from lambd.services.autoscaling.model import (
+    ScalableTarget,
+    ScalingPolicy,
+    SuspendedState,
+    TargetTracking,
+)
 from lambd.store.database import Connection, ScalingChanged, notify
-from lambd.store.paging import Page, decode_marker, encode_marker
+from lambd.store.paging import Page, page_rows
 from lambd.store.tables_autoscaling import scaling_policies as policies
 from lambd.store.tables_autoscaling import scaling_targets as targets
-
-
-def page_rows(
-    connection: Connection,
-    query: Select[Any],
-    id_column: ColumnElement[int],
-    *,
-    marker: str | None,
-    limit: int,
-) -> tuple[list[RowMapping], str | None]:
-    """A page of a query's rows by ascending id, and the marker of the next one."""
-    if marker is not None:
-        query = query.where(id_column > decode_marker(marker)[1])
-    rows = list(connection.execute(query.order_by(id_column).limit(limit + 1)).mappings())
-    if len(rows) <= limit:
-        return rows, None
-    return rows[:limit], encode_marker(("", rows[limit - 1]["id"]))
-
 
 # --- targets ----------------------------------------------------------------------------------
 

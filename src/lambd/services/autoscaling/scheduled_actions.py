@@ -9,10 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from lambd.control.autoscaling import check_bounds, require_target
-from lambd.control.capacity import keep_within_bounds
 from lambd.control.context import ControlContext
-from lambd.model.autoscaling import (
+from lambd.model.errors import InvalidParameterError, NotFoundError, QuotaExceededError
+from lambd.model.limits import SCHEDULED_ACTIONS_PER_TARGET
+from lambd.model.schedules import ScheduleSyntaxError
+from lambd.services.autoscaling import action_rows as rows
+from lambd.services.autoscaling import activity_rows as activities
+from lambd.services.autoscaling import rows as targets
+from lambd.services.autoscaling.capacity import keep_within_bounds
+from lambd.services.autoscaling.model import (
     DIMENSION,
     MAX_BELOW_MIN,
     NAMESPACE,
@@ -22,12 +27,7 @@ from lambd.model.autoscaling import (
     ScheduledAction,
     parse_resource_id,
 )
-from lambd.model.errors import InvalidParameterError, NotFoundError, QuotaExceededError
-from lambd.model.limits import SCHEDULED_ACTIONS_PER_TARGET
-from lambd.model.schedules import ScheduleSyntaxError
-from lambd.store import autoscaling as targets
-from lambd.store import scaling_activities as activities
-from lambd.store import scheduled_actions as rows
+from lambd.services.autoscaling.targets import check_bounds, require_target
 from lambd.store.database import Connection
 from lambd.store.functions import new_id
 

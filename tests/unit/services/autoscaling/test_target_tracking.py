@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import floats, integers
 
-from lambd.model.target_tracking import Alarm, Alarms, scaled_in, scaled_out
+from lambd.services.autoscaling.target_tracking import Alarm, Alarms, scaled_in, scaled_out
 
 CAPACITIES = integers(1, 1000)
 TARGETS = floats(0.1, 0.9)

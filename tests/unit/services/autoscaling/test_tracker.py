@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lambd.autoscaling.tracker import Tracker
 from lambd.model.provisioned import ProvisionedUse
-from lambd.model.target_tracking import Alarm
+from lambd.services.autoscaling.target_tracking import Alarm
+from lambd.services.autoscaling.tracker import Tracker
 
 PERIOD_S = 60.0
 

@@ -7,10 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import RowMapping, delete, func, insert, select, update
 
-from lambd.model.autoscaling import ScalableTarget, ScheduledAction
-from lambd.store.autoscaling import page_rows
+from lambd.services.autoscaling.model import ScalableTarget, ScheduledAction
 from lambd.store.database import Connection, ScalingChanged, notify
-from lambd.store.paging import Page
+from lambd.store.paging import Page, page_rows
 from lambd.store.tables_autoscaling import scaling_targets as targets
 from lambd.store.tables_autoscaling import scheduled_actions as table
 

@@ -10,16 +10,24 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from lambd.control.capacity import (
+from lambd.control.context import ControlContext
+from lambd.control.tags import check_tags
+from lambd.model.arns import Scope
+from lambd.model.errors import (
+    InvalidParameterError,
+    NotFoundError,
+    ScalableResourceNotFoundError,
+    TooManyTagsError,
+)
+from lambd.model.provisioned import AllocationStatus
+from lambd.services.autoscaling import rows
+from lambd.services.autoscaling.capacity import (
     current_capacity,
     keep_within_bounds,
     note_not_scaled,
     set_capacity,
 )
-from lambd.control.context import ControlContext
-from lambd.control.tags import check_tags
-from lambd.model.arns import Scope
-from lambd.model.autoscaling import (
+from lambd.services.autoscaling.model import (
     DIMENSION,
     MAX_BELOW_MIN,
     NAMESPACE,
@@ -30,15 +38,7 @@ from lambd.model.autoscaling import (
     TargetTracking,
     parse_resource_id,
 )
-from lambd.model.errors import (
-    InvalidParameterError,
-    NotFoundError,
-    ScalableResourceNotFoundError,
-    TooManyTagsError,
-)
-from lambd.model.provisioned import AllocationStatus
-from lambd.model.target_tracking import Alarm, scaled_in, scaled_out
-from lambd.store import autoscaling as rows
+from lambd.services.autoscaling.target_tracking import Alarm, scaled_in, scaled_out
 from lambd.store.aliases import find_route
 from lambd.store.database import Connection
 from lambd.store.functions import new_id

@@ -12,17 +12,17 @@ from datetime import datetime
 
 import structlog
 
-from lambd.autoscaling.tracker import Tracker
-from lambd.control.autoscaling import follow_alarm
-from lambd.control.capacity import settle_activities
 from lambd.control.context import ControlContext
-from lambd.control.scheduled_actions import run_due, skip_missed
-from lambd.model.autoscaling import ScalingPolicy, parse_resource_id
 from lambd.model.provisioned import ProvisionedUse
-from lambd.store.autoscaling import all_policies
+from lambd.services.autoscaling.action_rows import next_due
+from lambd.services.autoscaling.activity_rows import pending_activities
+from lambd.services.autoscaling.capacity import settle_activities
+from lambd.services.autoscaling.model import ScalingPolicy, parse_resource_id
+from lambd.services.autoscaling.rows import all_policies
+from lambd.services.autoscaling.scheduled_actions import run_due, skip_missed
+from lambd.services.autoscaling.targets import follow_alarm
+from lambd.services.autoscaling.tracker import Tracker
 from lambd.store.database import Change, Connection, Database, ScalingChanged
-from lambd.store.scaling_activities import pending_activities
-from lambd.store.scheduled_actions import next_due
 
 _log = structlog.get_logger(__name__)
 

@@ -9,11 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lambd.control import autoscaling, scheduled_actions
-from lambd.control.autoscaling import TargetChanges, target_arn
 from lambd.control.context import ControlContext
-from lambd.control.scheduled_actions import ActionChanges
-from lambd.frontend.autoscaling_shapes import (
+from lambd.model.errors import InvalidParameterError
+from lambd.services.autoscaling import scheduled_actions
+from lambd.services.autoscaling import targets as autoscaling
+from lambd.services.autoscaling.action_rows import list_actions
+from lambd.services.autoscaling.activity_rows import list_activities
+from lambd.services.autoscaling.model import (
+    DIMENSION,
+    METRIC,
+    NAMESPACE,
+    UNSUPPORTED,
+    TargetTracking,
+    parse_resource_id,
+)
+from lambd.services.autoscaling.rows import list_policies, list_targets
+from lambd.services.autoscaling.scheduled_actions import ActionChanges
+from lambd.services.autoscaling.shapes import (
     Members,
     action_members,
     activity_members,
@@ -22,20 +34,9 @@ from lambd.frontend.autoscaling_shapes import (
     policy_members,
     target_members,
 )
-from lambd.model.autoscaling import (
-    DIMENSION,
-    METRIC,
-    NAMESPACE,
-    UNSUPPORTED,
-    TargetTracking,
-    parse_resource_id,
-)
-from lambd.model.errors import InvalidParameterError
+from lambd.services.autoscaling.targets import TargetChanges, target_arn
 from lambd.services.service import JsonService
-from lambd.store.autoscaling import list_policies, list_targets
 from lambd.store.database import Database
-from lambd.store.scaling_activities import list_activities
-from lambd.store.scheduled_actions import list_actions
 from lambd.wire.service_model import load_autoscaling_model
 
 _TARGET_TRACKING = "TargetTrackingScaling"

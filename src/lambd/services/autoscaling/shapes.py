@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambd.control.autoscaling import alarm_name, target_arn
 from lambd.model.arns import Scope
-from lambd.model.autoscaling import (
+from lambd.services.autoscaling.model import (
     DIMENSION,
     METRIC,
     NAMESPACE,
@@ -16,7 +15,8 @@ from lambd.model.autoscaling import (
     ScalingPolicy,
     ScheduledAction,
 )
-from lambd.model.target_tracking import Alarm
+from lambd.services.autoscaling.target_tracking import Alarm
+from lambd.services.autoscaling.targets import alarm_name, target_arn
 
 Members = dict[str, Any]
 

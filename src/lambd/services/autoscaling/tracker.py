@@ -8,7 +8,7 @@ their number changes, so that what is being allocated is neither counted as idle
 from __future__ import annotations
 
 from lambd.model.provisioned import ProvisionedUse
-from lambd.model.target_tracking import Alarm, Alarms
+from lambd.services.autoscaling.target_tracking import Alarm, Alarms
 
 # DEVIATION: on AWS the metric stops with the function's last invocation, the alarms have
 # insufficient data, and the capacity stays as it was. Here a function that nobody calls is used to

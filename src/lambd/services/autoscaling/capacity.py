@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from lambd.control.context import ControlContext
 from lambd.control.provisioned import delete_provisioned_concurrency, put_provisioned_concurrency
-from lambd.model.autoscaling import (
+from lambd.model.errors import PlatformError
+from lambd.model.provisioned import AllocationStatus
+from lambd.services.autoscaling import activity_rows as rows
+from lambd.services.autoscaling.model import (
     ActivityStatus,
     NotScaledCode,
     ScalableTarget,
     ScalingActivity,
     parse_resource_id,
 )
-from lambd.model.errors import PlatformError
-from lambd.model.provisioned import AllocationStatus
-from lambd.store import scaling_activities as rows
 from lambd.store.database import Connection
 from lambd.store.functions import new_id
 from lambd.store.provisioned import get_config

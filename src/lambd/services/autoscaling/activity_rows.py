@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import RowMapping, delete, insert, select, update
 
-from lambd.model.autoscaling import ActivityStatus, NotScaledCode, ScalingActivity
 from lambd.model.limits import SCALING_ACTIVITIES_PER_TARGET, SCALING_ACTIVITY_DAYS
+from lambd.services.autoscaling.model import ActivityStatus, NotScaledCode, ScalingActivity
 from lambd.store.database import Connection
 from lambd.store.paging import Page, decode_marker, encode_marker
 from lambd.store.tables_autoscaling import scaling_activities as table

@@ -1,1 +1,0 @@
-"""Application Auto Scaling at work: measures utilisation, follows alarms, runs scheduled actions."""
