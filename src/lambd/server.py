@@ -35,11 +35,9 @@ from lambd.environments.starter import Starter, StarterSettings
 from lambd.frontend.app import FrontDoor
 from lambd.frontend.auth import Authority
 from lambd.frontend.code_links import CodeLinks
-from lambd.frontend.events_api import EventsApi
 from lambd.frontend.function_url import FunctionUrls
 from lambd.frontend.hosts import Hosts
 from lambd.frontend.lambda_api import LambdaApi
-from lambd.frontend.scheduler_api import SchedulerApi
 from lambd.frontend.url_access import UrlAccess
 from lambd.http.busy_poll import BusyPoll
 from lambd.http.server import HttpServer
@@ -65,12 +63,14 @@ from lambd.sandbox.driver import SandboxDriver
 from lambd.sandbox.namespaces import enter_private_mounts
 from lambd.sandbox.oci import OciDriver
 from lambd.sandbox.process import ProcessDriver
-from lambd.schedules.engine import ScheduleEngine
-from lambd.schedules.handover import Handover
 from lambd.services.autoscaling.api import AutoscalingApi
 from lambd.services.autoscaling.engine import Autoscaler
+from lambd.services.dispatch.engine import ScheduleEngine
+from lambd.services.dispatch.handover import Handover
+from lambd.services.eventbridge.api import EventsApi
 from lambd.services.logs.api import LogsApi
 from lambd.services.logs.store import LogStore
+from lambd.services.scheduler.api import SchedulerApi
 from lambd.store.aliases import find_route
 from lambd.store.blobs import BlobStore
 from lambd.store.database import Database, ReservationsChanged

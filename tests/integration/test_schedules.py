@@ -13,19 +13,8 @@ from tests.integration.control_world import ARN, ROLE, AllRuntimes, World, code
 
 from lambd.control.configuration import ConfigurationChanges
 from lambd.control.context import ControlContext
-from lambd.control.dispatching import dispatch_due
 from lambd.control.functions import CreateFunctionRequest, create_function
-from lambd.control.rule_targets import put_targets
-from lambd.control.rules import RuleRequest, enable_rule, put_rule
-from lambd.control.schedule_groups import create_group, delete_group, is_repeated
-from lambd.control.schedules import (
-    ScheduleRequest,
-    create_schedule,
-    delete_schedule,
-    update_schedule,
-)
 from lambd.model.arns import Scope
-from lambd.model.dispatches import Dispatch, Exhausted, RetryPolicy, Source
 from lambd.model.errors import (
     ConflictError,
     NotFoundError,
@@ -36,13 +25,25 @@ from lambd.model.errors import (
 from lambd.model.events import QueuedEvent
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
 from lambd.model.limits import CLIENT_TOKEN_HOURS, TARGETS_PER_RULE, Limits
-from lambd.model.named_schedules import NamedSchedule, ScheduleTarget
-from lambd.model.rules import Rule, RuleTarget
-from lambd.schedules.engine import ScheduleEngine
-from lambd.schedules.handover import Attributes, Handover
-from lambd.store import named_schedules, rules
+from lambd.services.dispatch.dispatching import dispatch_due
+from lambd.services.dispatch.engine import ScheduleEngine
+from lambd.services.dispatch.handover import Attributes, Handover
+from lambd.services.dispatch.model import Dispatch, Exhausted, RetryPolicy, Source
+from lambd.services.dispatch.rows import due_dispatches, next_due, update_dispatch
+from lambd.services.eventbridge import rows as rules
+from lambd.services.eventbridge.model import Rule, RuleTarget
+from lambd.services.eventbridge.rules import RuleRequest, enable_rule, put_rule
+from lambd.services.eventbridge.targets import put_targets
+from lambd.services.scheduler import rows as named_schedules
+from lambd.services.scheduler.groups import create_group, delete_group, is_repeated
+from lambd.services.scheduler.model import NamedSchedule, ScheduleTarget
+from lambd.services.scheduler.schedules import (
+    ScheduleRequest,
+    create_schedule,
+    delete_schedule,
+    update_schedule,
+)
 from lambd.store.database import Database
-from lambd.store.dispatches import due_dispatches, next_due, update_dispatch
 from lambd.store.events import Writes, write_events
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)

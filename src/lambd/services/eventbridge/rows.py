@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import RowMapping, delete, func, insert, select, update
 
-from lambd.model.rules import InputTransformer, Rule, RuleTarget
+from lambd.services.eventbridge.model import InputTransformer, Rule, RuleTarget
 from lambd.store.database import Connection, SchedulesChanged, notify
 from lambd.store.paging import Page, page_rows
 from lambd.store.tables_schedules import rule_targets as targets

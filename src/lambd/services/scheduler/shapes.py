@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lambd.model.arns import Scope
-from lambd.model.named_schedules import NamedSchedule, ScheduleGroup, group_arn, schedule_arn
+from lambd.services.scheduler.model import NamedSchedule, ScheduleGroup, group_arn, schedule_arn
 
 Members = dict[str, Any]
 

@@ -19,10 +19,10 @@ from lambd.model.errors import (
     QuotaExceededError,
 )
 from lambd.model.limits import RULES
-from lambd.model.occurrences import time_after
-from lambd.model.rules import DEFAULT_BUS, Rule, rule_arn
 from lambd.model.schedules import At, ScheduleSyntaxError, parse_schedule
-from lambd.store import rules as rows
+from lambd.services.dispatch.occurrences import time_after
+from lambd.services.eventbridge import rows
+from lambd.services.eventbridge.model import DEFAULT_BUS, Rule, rule_arn
 from lambd.store.database import Connection
 
 TOO_MANY = "The requested resource exceeds the maximum number allowed."

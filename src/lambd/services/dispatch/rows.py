@@ -13,7 +13,7 @@ from datetime import datetime
 
 from sqlalchemy import RowMapping, delete, insert, select, update
 
-from lambd.model.dispatches import Dispatch, Exhausted, Failure, Source
+from lambd.services.dispatch.model import Dispatch, Exhausted, Failure, Source
 from lambd.store.database import Connection, SchedulesChanged, notify
 from lambd.store.tables_schedules import dispatches as table
 from lambd.store.tables_schedules import rules, schedules

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from lambd.model import errors
-from lambd.model.dispatches import Dispatch, Failure, Source
 from lambd.model.errors import PlatformError
+from lambd.services.dispatch.model import Dispatch, Failure, Source
 
 
 class _Kind(NamedTuple):

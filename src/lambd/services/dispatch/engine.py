@@ -14,12 +14,12 @@ from datetime import datetime
 import structlog
 
 from lambd.control.context import ControlContext
-from lambd.control.dispatching import dispatch_due
-from lambd.model.dispatches import Dispatch
-from lambd.model.occurrences import Draw
-from lambd.schedules.handover import Handover
+from lambd.services.dispatch.dispatching import dispatch_due
+from lambd.services.dispatch.handover import Handover
+from lambd.services.dispatch.model import Dispatch
+from lambd.services.dispatch.occurrences import Draw
+from lambd.services.dispatch.rows import due_dispatches, next_due
 from lambd.store.database import Change, Connection, Database, SchedulesChanged
-from lambd.store.dispatches import due_dispatches, next_due
 
 _log = structlog.get_logger(__name__)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from lambd.model.arns import LATEST, Scope
-from lambd.model.dispatches import Dispatch, Source
 from lambd.model.errors import AccessDeniedError
 from lambd.model.policies import (
     FULL_ACCESS,
@@ -21,6 +20,7 @@ from lambd.model.policies import (
     evaluate,
 )
 from lambd.model.settings import FunctionSettings
+from lambd.services.dispatch.model import Dispatch, Source
 
 _ACTION = "lambda:InvokeFunction"
 _EVENTS = Principal(kind=PrincipalKind.SERVICE, name="events.amazonaws.com")

@@ -11,12 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from lambd.control.context import ControlContext
-from lambd.control.function_targets import check_function_arn, is_json
-from lambd.control.rules import TOO_MANY, require_rule
 from lambd.model.arns import Scope
-from lambd.model.dispatches import written_time
 from lambd.model.errors import InvalidParameterError, QuotaExceededError
-from lambd.model.input_transformer import (
+from lambd.model.limits import TARGETS_PER_RULE
+from lambd.services.dispatch.function_targets import check_function_arn, is_json
+from lambd.services.dispatch.model import written_time
+from lambd.services.eventbridge import rows
+from lambd.services.eventbridge.input_transformer import (
     EVENT,
     EVENT_JSON,
     INGESTION_TIME,
@@ -30,9 +31,8 @@ from lambd.model.input_transformer import (
     parse_path,
     transform,
 )
-from lambd.model.limits import TARGETS_PER_RULE
-from lambd.model.rules import Rule, RuleTarget, rule_arn
-from lambd.store import rules as rows
+from lambd.services.eventbridge.model import Rule, RuleTarget, rule_arn
+from lambd.services.eventbridge.rules import TOO_MANY, require_rule
 from lambd.store.database import Connection
 
 

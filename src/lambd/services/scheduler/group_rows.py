@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import RowMapping, delete, func, insert, select, update
 
-from lambd.model.named_schedules import ScheduleGroup
+from lambd.services.scheduler.model import ScheduleGroup
 from lambd.store.database import Connection, SchedulesChanged, notify
 from lambd.store.paging import Page, page_rows
 from lambd.store.tables_schedules import schedule_groups as table

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import RowMapping, delete, func, insert, select, update
 
-from lambd.model.dispatches import RetryPolicy
-from lambd.model.named_schedules import NamedSchedule, ScheduleTarget
-from lambd.model.occurrences import Occurrence, Timing
+from lambd.services.dispatch.model import RetryPolicy
+from lambd.services.dispatch.occurrences import Occurrence, Timing
+from lambd.services.scheduler.model import NamedSchedule, ScheduleTarget
 from lambd.store.database import Connection, SchedulesChanged, notify
 from lambd.store.paging import Page, page_rows
 from lambd.store.tables_schedules import schedule_groups as groups

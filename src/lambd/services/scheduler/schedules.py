@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from lambd.control.context import ControlContext
-from lambd.control.function_targets import check_schedule_target
-from lambd.control.schedule_groups import require_group
 from lambd.model.errors import (
     ConflictError,
     InvalidParameterError,
@@ -19,15 +17,17 @@ from lambd.model.errors import (
     QuotaExceededError,
 )
 from lambd.model.limits import SCHEDULES
-from lambd.model.named_schedules import NamedSchedule, ScheduleGroup, ScheduleTarget
-from lambd.model.occurrences import Draw, Occurrence, Timing, next_occurrence
 from lambd.model.schedules import (
     At,
     ScheduleSyntaxError,
     parse_schedule,
     parse_zone,
 )
-from lambd.store import named_schedules as rows
+from lambd.services.dispatch.function_targets import check_schedule_target
+from lambd.services.dispatch.occurrences import Draw, Occurrence, Timing, next_occurrence
+from lambd.services.scheduler import rows
+from lambd.services.scheduler.groups import require_group
+from lambd.services.scheduler.model import NamedSchedule, ScheduleGroup, ScheduleTarget
 from lambd.store.database import Connection
 
 _INSTANT = timedelta(microseconds=1)

@@ -19,8 +19,8 @@ from lambd.model.errors import (
     QuotaExceededError,
 )
 from lambd.model.limits import CLIENT_TOKEN_HOURS, SCHEDULE_GROUPS
-from lambd.model.named_schedules import DEFAULT_GROUP, ScheduleGroup, group_arn
-from lambd.store import schedule_groups as rows
+from lambd.services.scheduler import group_rows as rows
+from lambd.services.scheduler.model import DEFAULT_GROUP, ScheduleGroup, group_arn
 from lambd.store.database import Connection
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lambd.model.occurrences import (
+from lambd.services.dispatch.occurrences import (
     Occurrence,
     Timing,
     latest_missed,

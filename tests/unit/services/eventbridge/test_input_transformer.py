@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lambd.model.input_transformer import (
+from lambd.services.eventbridge.input_transformer import (
     PathError,
     TemplateError,
     check_template,

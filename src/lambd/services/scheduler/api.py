@@ -11,31 +11,32 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lambd.control import schedule_groups, schedules
 from lambd.control.context import ControlContext
-from lambd.control.schedules import ScheduleRequest
-from lambd.frontend.scheduler_shapes import (
-    Members,
-    group_members,
-    schedule_members,
-    summary_members,
-)
-from lambd.model.dispatches import RetryPolicy
 from lambd.model.errors import InvalidParameterError
-from lambd.model.named_schedules import (
+from lambd.services.dispatch.model import RetryPolicy
+from lambd.services.dispatch.occurrences import Draw
+from lambd.services.scheduler import groups as schedule_groups
+from lambd.services.scheduler import schedules
+from lambd.services.scheduler.group_rows import list_groups
+from lambd.services.scheduler.model import (
     DEFAULT_GROUP,
     NamedSchedule,
     ScheduleTarget,
     group_arn,
     schedule_arn,
 )
-from lambd.model.occurrences import Draw
+from lambd.services.scheduler.rows import list_schedules
+from lambd.services.scheduler.schedules import ScheduleRequest
+from lambd.services.scheduler.shapes import (
+    Members,
+    group_members,
+    schedule_members,
+    summary_members,
+)
 from lambd.services.service import JsonService
 from lambd.services.tag_lists import tag_list, tags_of
 from lambd.store.database import Connection, Database
-from lambd.store.named_schedules import list_schedules
 from lambd.store.paging import Page
-from lambd.store.schedule_groups import list_groups
 from lambd.wire.service_model import load_scheduler_model
 
 _PAGE = 100

@@ -9,17 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lambd.control import rule_targets, rules
 from lambd.control.context import ControlContext
-from lambd.control.rules import RuleRequest
 from lambd.model.arns import Scope
 from lambd.model.errors import InvalidParameterError, NotFoundError
-from lambd.model.rules import DEFAULT_BUS, InputTransformer, Rule, RuleTarget, rule_arn
+from lambd.services.eventbridge import rules
+from lambd.services.eventbridge import targets as rule_targets
+from lambd.services.eventbridge.model import (
+    DEFAULT_BUS,
+    InputTransformer,
+    Rule,
+    RuleTarget,
+    rule_arn,
+)
+from lambd.services.eventbridge.rows import list_rules, list_targets
+from lambd.services.eventbridge.rules import RuleRequest
 from lambd.services.service import JsonService
 from lambd.services.tag_lists import tag_list, tags_of
 from lambd.store.database import Connection, Database
 from lambd.store.paging import Page
-from lambd.store.rules import list_rules, list_targets
 from lambd.wire.service_model import load_events_model
 
 _PAGE = 100

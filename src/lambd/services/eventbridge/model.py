@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lambd.model.arns import Scope
-from lambd.model.dispatches import RetryPolicy
-from lambd.model.occurrences import Timing
+from lambd.services.dispatch.model import RetryPolicy
+from lambd.services.dispatch.occurrences import Timing
 
 # The only event bus there is.
 DEFAULT_BUS = "default"

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lambd.model.arns import Scope
-from lambd.model.dispatches import Dispatch, Source, filled_in, retry_delay, scheduled_event
-from lambd.model.named_schedules import InvokeInput, InvokeInputError, parse_invoke_input
+from lambd.services.dispatch.model import Dispatch, Source, filled_in, retry_delay, scheduled_event
+from lambd.services.scheduler.model import InvokeInput, InvokeInputError, parse_invoke_input
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, 5, tzinfo=UTC)
 SCOPE = Scope(account_id="000000000000", region="us-east-1")

@@ -13,17 +13,24 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from lambd.control.context import ControlContext
-from lambd.control.function_targets import schedule_function
-from lambd.control.rule_targets import target_input
 from lambd.model.arns import parse_function_reference
-from lambd.model.dispatches import Dispatch, RetryPolicy, Source, scheduled_event
-from lambd.model.named_schedules import NamedSchedule, schedule_arn
-from lambd.model.occurrences import Draw, Occurrence, Timing, latest_missed, next_occurrence
-from lambd.model.rules import Rule, rule_arn
 from lambd.model.schedules import ScheduleSyntaxError
-from lambd.store import named_schedules, rules
+from lambd.services.dispatch.function_targets import schedule_function
+from lambd.services.dispatch.model import Dispatch, RetryPolicy, Source, scheduled_event
+from lambd.services.dispatch.occurrences import (
+    Draw,
+    Occurrence,
+    Timing,
+    latest_missed,
+    next_occurrence,
+)
+from lambd.services.dispatch.rows import add_dispatch
+from lambd.services.eventbridge import rows as rules
+from lambd.services.eventbridge.model import Rule, rule_arn
+from lambd.services.eventbridge.targets import target_input
+from lambd.services.scheduler import rows as named_schedules
+from lambd.services.scheduler.model import NamedSchedule, schedule_arn
 from lambd.store.database import Connection
-from lambd.store.dispatches import add_dispatch
 from lambd.store.functions import new_id
 
 # Schedules, and rules, of one transaction: it should not keep the writer from others for long.

@@ -15,14 +15,6 @@ from typing import Protocol
 import structlog
 
 from lambd.control.context import ControlContext
-from lambd.model.dispatches import (
-    Dispatch,
-    Exhausted,
-    Failure,
-    Source,
-    filled_in,
-    retry_delay,
-)
 from lambd.model.errors import (
     InvalidRequestContentError,
     NotFoundError,
@@ -30,13 +22,21 @@ from lambd.model.errors import (
     UnavailableError,
 )
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
-from lambd.model.named_schedules import INVOKE_TARGET, InvokeInputError, parse_invoke_input
-from lambd.model.occurrences import Draw
 from lambd.model.settings import FunctionSettings
-from lambd.schedules.failures import failure_of, may_retry
-from lambd.schedules.permission import check_permission
+from lambd.services.dispatch.failures import failure_of, may_retry
+from lambd.services.dispatch.model import (
+    Dispatch,
+    Exhausted,
+    Failure,
+    Source,
+    filled_in,
+    retry_delay,
+)
+from lambd.services.dispatch.occurrences import Draw
+from lambd.services.dispatch.permission import check_permission
+from lambd.services.dispatch.rows import delete_dispatch, update_dispatch
+from lambd.services.scheduler.model import INVOKE_TARGET, InvokeInputError, parse_invoke_input
 from lambd.store.database import Database
-from lambd.store.dispatches import delete_dispatch, update_dispatch
 from lambd.store.function_settings import read_settings
 
 _log = structlog.get_logger(__name__)

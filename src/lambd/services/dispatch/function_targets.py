@@ -7,7 +7,7 @@ import json
 from lambd.model.arns import FunctionReference, Scope, parse_function_reference
 from lambd.model.errors import InvalidParameterError, PlatformError
 from lambd.model.limits import SCHEDULE_INPUT_BYTES
-from lambd.model.named_schedules import (
+from lambd.services.scheduler.model import (
     INVOKE_TARGET,
     InvokeInputError,
     ScheduleTarget,

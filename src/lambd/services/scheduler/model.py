@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lambd.model.arns import Scope
-from lambd.model.dispatches import RetryPolicy
-from lambd.model.occurrences import Occurrence, Timing
+from lambd.services.dispatch.model import RetryPolicy
+from lambd.services.dispatch.occurrences import Occurrence, Timing
 
 DEFAULT_GROUP = "default"
 # The target that stands for Lambda's Invoke, whose request is the input.

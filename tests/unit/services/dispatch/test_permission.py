@@ -7,15 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from tests.unit.model.test_dispatches import DISPATCH, SCOPE
+from tests.unit.services.dispatch.test_model import DISPATCH, SCOPE
 
 from lambd.model import errors
-from lambd.model.dispatches import Failure, Source
 from lambd.model.errors import AccessDeniedError, PlatformError, ThrottledError
 from lambd.model.policies import Policy, parse_policy
 from lambd.model.settings import FunctionSettings
-from lambd.schedules.failures import failure_of, may_retry
-from lambd.schedules.permission import check_permission
+from lambd.services.dispatch.failures import failure_of, may_retry
+from lambd.services.dispatch.model import Failure, Source
+from lambd.services.dispatch.permission import check_permission
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:f"

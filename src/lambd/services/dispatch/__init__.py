@@ -1,0 +1,1 @@
+"""Occurrences on their way to functions: made of what is due, handed over, repeated, dead letters."""
