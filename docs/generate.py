@@ -14,11 +14,11 @@ from pathlib import Path
 
 import click
 
+from lambd.api.coverage import render_coverage
+from lambd.api.operations import HANDLED
 from lambd.cli.exit_status import MEANINGS
 from lambd.cli.main import cli
 from lambd.config import Settings
-from lambd.frontend.coverage import render_coverage
-from lambd.frontend.operations import HANDLED
 from lambd.wire.service_model import load_lambda_model
 
 DOCS = Path(__file__).parent

@@ -21,6 +21,9 @@ from dataclasses import dataclass, replace
 import structlog
 import uvloop
 
+from lambd.access.authority import Authority
+from lambd.access.sigv4 import Key
+from lambd.api.call import LambdaApi
 from lambd.aws.clients import Endpoints, Patience, S3Source, ServiceClients
 from lambd.aws.publisher import AwsPublisher
 from lambd.config import Settings
@@ -33,12 +36,8 @@ from lambd.environments.relay import StreamLimits
 from lambd.environments.scaling import ScalingRate
 from lambd.environments.starter import Starter, StarterSettings
 from lambd.frontend.app import FrontDoor
-from lambd.frontend.auth import Authority
 from lambd.frontend.code_links import CodeLinks
-from lambd.frontend.function_url import FunctionUrls
 from lambd.frontend.hosts import Hosts
-from lambd.frontend.lambda_api import LambdaApi
-from lambd.frontend.url_access import UrlAccess
 from lambd.http.busy_poll import BusyPoll
 from lambd.http.server import HttpServer
 from lambd.http.tls import server_context
@@ -49,7 +48,6 @@ from lambd.invoke.events import EventQueue
 from lambd.invoke.outcomes import Outcomes
 from lambd.invoke.pipeline import InvokedCallback, InvokePipeline
 from lambd.invoke.resolve import VersionCache
-from lambd.invoke.settings import SettingsCache
 from lambd.model.aliases import Route
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnavailableError
@@ -78,8 +76,10 @@ from lambd.store.event_journal import EventJournal
 from lambd.store.function_settings import read_settings
 from lambd.store.function_urls import get_url_by_id
 from lambd.store.provisioned import claimed_concurrency
+from lambd.store.settings_cache import SettingsCache
 from lambd.store.unpacked_sizes import fill_unpacked_sizes
-from lambd.wire.sigv4 import Key
+from lambd.urls.access import UrlAccess
+from lambd.urls.serve import FunctionUrls
 
 _log = structlog.get_logger(__name__)
 
@@ -309,7 +309,7 @@ class _Platform:
             blobs=self._blobs,
             s3=S3Source(services, max_bytes=settings.limits.unzipped_code_bytes),
             pipeline=self._pipeline,
-            code_links=self._code_links,
+            code_link=self._code_links.link,
             runtimes=catalogue,
             runtime_version_arn=self._runtime_version_arn,
             provisioned_counts=self._pool.provisioned_counts,

@@ -9,9 +9,9 @@ from tests.acceptance.member_cases import EVERYWHERE, OPERATIONS, REFUSED_VALUES
 from tests.acceptance.member_checks import accepted, named_in_refusal, with_member
 from tests.acceptance.member_world import World, served_world
 
-from lambd.control.unsupported import REFUSED
-from lambd.frontend.coverage import Status, request_members
-from lambd.frontend.operations import HANDLED
+from lambd.api.coverage import Status, request_members
+from lambd.api.operations import HANDLED
+from lambd.api.unsupported import REFUSED
 from lambd.wire.service_model import load_lambda_model
 
 MODEL = load_lambda_model().operations

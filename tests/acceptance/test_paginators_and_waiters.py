@@ -16,7 +16,7 @@ from botocore import xform_name
 from botocore.exceptions import WaiterError
 from tests.acceptance.conftest import ROLE, RUNTIME, Server, wait_at_rest, zipped
 
-from lambd.frontend.operations import HANDLED
+from lambd.api.operations import HANDLED
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient

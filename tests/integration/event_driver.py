@@ -28,7 +28,6 @@ from lambd.invoke.event_options import EventOptions
 from lambd.invoke.events import EventQueue
 from lambd.invoke.outcomes import Outcomes
 from lambd.invoke.pipeline import InvokedCallback
-from lambd.invoke.settings import SettingsCache
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, ThrottledError
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
@@ -37,6 +36,7 @@ from lambd.model.settings import EventInvokeConfig, FunctionSettings
 from lambd.store.database import Database
 from lambd.store.event_journal import EventJournal
 from lambd.store.events import list_backlogs
+from lambd.store.settings_cache import SettingsCache
 
 SCOPE = Scope(account_id="000000000000", region="us-east-1")
 # Accepts under way at a time.

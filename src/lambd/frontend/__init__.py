@@ -1,1 +1,1 @@
-"""HTTP in, HTTP out; the only package that knows both the wire and the services."""
+"""The door: hosts, limits, routes, the platform's own pages."""

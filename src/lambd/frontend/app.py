@@ -18,22 +18,20 @@ from functools import partial
 
 import structlog
 
-from lambd.control.unsupported import refuse_unsupported
-from lambd.frontend.auth import Authority
-from lambd.frontend.code_links import CodeLinks
-from lambd.frontend.function_url import FunctionUrls
-from lambd.frontend.hosts import Host, HostKind, Hosts
-from lambd.frontend.lambda_api import Call, LambdaApi, Members, Reply
-from lambd.frontend.operations import (
+from lambd.access.authority import Authority
+from lambd.api.call import Call, LambdaApi, Members, Reply
+from lambd.api.operations import (
     HANDLERS,
     IMMEDIATE_HANDLERS,
     STREAMING_HANDLERS,
     ImmediateHandler,
 )
+from lambd.api.unsupported import refuse_unsupported
+from lambd.frontend.code_links import CodeLinks
+from lambd.frontend.hosts import Host, HostKind, Hosts
 from lambd.frontend.request_limits import RequestLimits
 from lambd.http.exchanges import Exchange
 from lambd.http.messages import RawHeaders, Response
-from lambd.invoke.ids import new_request_id
 from lambd.model.errors import (
     AccessDeniedError,
     PlatformError,
@@ -43,6 +41,8 @@ from lambd.model.errors import (
 )
 from lambd.model.limits import Limits
 from lambd.services.service import JsonService
+from lambd.telemetry.ids import new_request_id
+from lambd.urls.serve import FunctionUrls
 from lambd.wire.errors import encode_error
 from lambd.wire.service_model import (
     Operation,

@@ -30,10 +30,8 @@ from lambd.invoke.event_rules import (
     now_us,
 )
 from lambd.invoke.event_turns import EventTurns
-from lambd.invoke.ids import new_trace_header
 from lambd.invoke.outcomes import Outcomes, needs_delivery, report
 from lambd.invoke.pipeline import InvokedCallback
-from lambd.invoke.settings import SettingsCache
 from lambd.model.arns import LATEST
 from lambd.model.errors import (
     NotFoundError,
@@ -45,6 +43,8 @@ from lambd.model.events import Answer, Condition, Outcome, QueuedEvent
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
 from lambd.model.settings import EventInvokeConfig, FunctionSettings
 from lambd.store.event_journal import EventJournal
+from lambd.store.settings_cache import SettingsCache
+from lambd.telemetry.ids import new_trace_header
 
 _log = structlog.get_logger(__name__)
 

@@ -17,13 +17,13 @@ from lambd.invoke.delivery_gates import DeliveryGates
 from lambd.invoke.destinations import result_record
 from lambd.invoke.event_options import EventCounts, EventOptions
 from lambd.invoke.event_rules import backoff_s, now_us
-from lambd.invoke.ids import new_request_id
 from lambd.invoke.recursion import advance_lineage, is_exhausted
-from lambd.invoke.settings import SettingsCache
 from lambd.model.arns import parse_function_reference
 from lambd.model.errors import UnavailableError
 from lambd.model.events import Condition, Outcome, QueuedEvent, Target, TargetKind
 from lambd.model.settings import EventInvokeConfig, RecursiveLoop
+from lambd.store.settings_cache import SettingsCache
+from lambd.telemetry.ids import new_request_id
 
 _log = structlog.get_logger(__name__)
 

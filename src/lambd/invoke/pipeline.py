@@ -15,11 +15,9 @@ from lambd.environments.environment import ExecutionEnvironment
 from lambd.environments.pool import Pool
 from lambd.environments.provisioned import ProvisionedGroup
 from lambd.invoke.admission import Admission, Lease
-from lambd.invoke.ids import new_trace_header
 from lambd.invoke.payloads import check_json
 from lambd.invoke.recursion import advance_lineage
 from lambd.invoke.resolve import VersionCache, serving_deployment
-from lambd.invoke.settings import SettingsCache
 from lambd.model.arns import Scope
 from lambd.model.errors import (
     PlatformError,
@@ -37,6 +35,8 @@ from lambd.model.invocations import (
 )
 from lambd.model.limits import Limits
 from lambd.model.settings import FunctionSettings, RecursiveLoop
+from lambd.store.settings_cache import SettingsCache
+from lambd.telemetry.ids import new_trace_header
 
 # How long a request may wait for an environment: sandbox start and init phase included.
 ACQUIRE_TIMEOUT_S = 120.0

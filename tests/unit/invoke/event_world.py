@@ -19,7 +19,6 @@ from lambd.invoke.event_options import EventOptions
 from lambd.invoke.events import EventQueue
 from lambd.invoke.outcomes import Outcomes
 from lambd.invoke.pipeline import InvokedCallback
-from lambd.invoke.settings import SettingsCache
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnavailableError
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
@@ -27,6 +26,7 @@ from lambd.model.limits import Limits
 from lambd.model.settings import EventInvokeConfig, FunctionSettings
 from lambd.store.database import Connection, Database
 from lambd.store.event_journal import EventJournal
+from lambd.store.settings_cache import SettingsCache
 from lambd.store.tables_events import events
 
 _P = ParamSpec("_P")

@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from lambd.api.call import Call, LambdaApi, Members
+from lambd.api.function_shapes import (
+    configuration,
+    configuration_changes,
+    listed_configuration,
+    requested_qualifier,
+)
+from lambd.api.uploads import receive_archive
 from lambd.control import functions, tags, versions
 from lambd.control.functions import (
     CreateFunctionRequest,
@@ -12,14 +20,6 @@ from lambd.control.functions import (
     UpdateConfigurationRequest,
 )
 from lambd.control.versions import PublishVersionRequest
-from lambd.frontend.function_shapes import (
-    configuration,
-    configuration_changes,
-    listed_configuration,
-    requested_qualifier,
-)
-from lambd.frontend.lambda_api import Call, LambdaApi, Members
-from lambd.frontend.uploads import receive_archive
 from lambd.model.arns import (
     FunctionReference,
     parse_function_reference,
@@ -62,7 +62,7 @@ async def get_function(api: LambdaApi, call: Call) -> Members:
         ),
         "Code": {
             "RepositoryType": "S3",
-            "Location": api.code_links.link(version.code.sha256),
+            "Location": api.code_link(version.code.sha256),
         },
     }
     if found.reserved_concurrency is not None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lambd.control.unsupported import LIMITED, REFUSED
+from lambd.api.unsupported import LIMITED, REFUSED
 from lambd.wire.service_model import Operation
 
 _HEAD = """\

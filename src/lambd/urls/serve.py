@@ -10,23 +10,12 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import structlog
 
-from lambd.frontend.hosts import Host
-from lambd.frontend.url_access import FORBIDDEN, SIGNATURE_ERRORS, UrlAccess
-from lambd.frontend.url_events import (
-    BadFunctionResponseError,
-    UrlCall,
-    decode_result,
-    encode_event,
-    headers_with_cors,
-    preflight,
-)
-from lambd.frontend.url_streaming import Headers, UrlStreamSink
 from lambd.http.exchanges import Exchange
 from lambd.http.messages import Response
-from lambd.invoke.ids import new_request_id, new_trace_header
 from lambd.invoke.pipeline import InvokePipeline
 from lambd.model.arns import LATEST
 from lambd.model.errors import (
@@ -39,12 +28,39 @@ from lambd.model.errors import (
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
 from lambd.model.settings import Cors, FunctionUrl, InvokeMode
 from lambd.store.database import FunctionChanged
+from lambd.telemetry.ids import new_request_id, new_trace_header
+from lambd.urls.access import FORBIDDEN, SIGNATURE_ERRORS, UrlAccess
+from lambd.urls.events import (
+    BadFunctionResponseError,
+    UrlCall,
+    decode_result,
+    encode_event,
+    headers_with_cors,
+    preflight,
+)
+from lambd.urls.streaming import Headers, UrlStreamSink
 from lambd.wire.errors import encode_error
 
 _log = structlog.get_logger(__name__)
 
 # Reads a URL by its id from the store.
 UrlReader = Callable[[str], Awaitable[FunctionUrl | None]]
+
+
+class UrlHost(Protocol):
+    """Whom a request is for, as its Host header says (`frontend/hosts.py`)."""
+
+    @property
+    def name(self) -> str:
+        """The domain, in lower case."""
+
+    @property
+    def port(self) -> int | None:
+        """None: the scheme's own."""
+
+    @property
+    def url_id(self) -> str | None:
+        """None: no URL can have this name."""
 
 
 class FunctionUrls:
@@ -73,7 +89,7 @@ class FunctionUrls:
             for url in [url for url in self._ids.values() if url.function_name == change.name]:
                 del self._ids[url.id]
 
-    async def serve(self, exchange: Exchange, host: Host) -> None:
+    async def serve(self, exchange: Exchange, host: UrlHost) -> None:
         """Answer a request; never raises but for a fault of ours."""
         sent = exchange.request.headers.get("x-amzn-trace-id")
         visit = _Visit(exchange, new_request_id(), sent or new_trace_header())
@@ -82,7 +98,7 @@ class FunctionUrls:
         except PlatformError as error:
             visit.fail(error)
 
-    async def _answer(self, visit: _Visit, host: Host) -> None:
+    async def _answer(self, visit: _Visit, host: UrlHost) -> None:
         exchange = visit.exchange
         request = exchange.request
         url = None if host.url_id is None else await self._find(host.url_id)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import base64
 from datetime import datetime
 
+from lambd.api.call import LambdaApi, Members
 from lambd.control.configuration import UNCHANGED, ConfigurationChanges, LoggingChanges
-from lambd.frontend.lambda_api import LambdaApi, Members
 from lambd.model.arns import LATEST
 from lambd.model.functions import FunctionVersion
 

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qsl
 
-from lambd.frontend.function_heads import (
+from lambd.http.messages import Request, Response
+from lambd.model.settings import Cors
+from lambd.urls.heads import (
     BadHeadError,
     function_cookies,
     function_headers,
     function_status,
 )
-from lambd.frontend.http_prelude import BadPreludeError, Prelude, PreludeParser
-from lambd.http.messages import Request, Response
-from lambd.model.settings import Cors
+from lambd.urls.prelude import BadPreludeError, Prelude, PreludeParser
 
 # Bodies that go into an event as text.
 _TEXT = re.compile(r"text/.*|application/(json|javascript|xml|.+\+(json|xml))")

@@ -16,6 +16,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambd.access.sigv4 import Key, is_signed, verify
 from lambd.http.messages import Request
 from lambd.model.errors import (
     IncompleteSignatureError,
@@ -23,7 +24,6 @@ from lambd.model.errors import (
     PlatformError,
     UnrecognizedClientError,
 )
-from lambd.wire.sigv4 import Key, is_signed, verify
 
 KEYS = {
     "AKIDEXAMPLE": Key(secret="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),

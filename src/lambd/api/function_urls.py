@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from lambd.api.call import Call, LambdaApi, Members
 from lambd.control import function_urls
 from lambd.control.function_urls import FunctionUrlChanges
-from lambd.frontend.lambda_api import Call, LambdaApi, Members
 from lambd.model.arns import LATEST, FunctionReference, parse_function_reference
 from lambd.model.settings import Cors, FunctionUrl, InvokeMode, UrlAuthType
 

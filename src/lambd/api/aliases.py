@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lambd.api.call import Call, LambdaApi, Members
 from lambd.control import aliases
 from lambd.control.aliases import CreateAliasRequest, UpdateAliasRequest
-from lambd.frontend.lambda_api import Call, LambdaApi, Members
 from lambd.model.aliases import Alias
 from lambd.model.arns import parse_unqualified
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
+from lambd.api.call import Call, LambdaApi, Members
+from lambd.api.function_shapes import timestamp
+from lambd.api.uploads import receive_archive
 from lambd.control import layer_permissions, layers
 from lambd.control.guards import code_sha256_text
 from lambd.control.layer_permissions import AddLayerPermissionRequest
 from lambd.control.layers import PublishLayerVersionRequest
-from lambd.frontend.function_shapes import timestamp
-from lambd.frontend.lambda_api import Call, LambdaApi, Members
-from lambd.frontend.uploads import receive_archive
 from lambd.model.layers import LayerPermission, LayerVersion, layer_arn
 from lambd.store.layers import LayerFilter
 from lambd.store.paging import Page
@@ -148,7 +148,7 @@ def _layer_version(api: LambdaApi, version: LayerVersion) -> Members:
     """`GetLayerVersionResponse`, which is `PublishLayerVersionResponse` as well."""
     return {
         "Content": {
-            "Location": api.code_links.link(version.code.sha256),
+            "Location": api.code_link(version.code.sha256),
             "CodeSha256": code_sha256_text(version.code),
             "CodeSize": version.code.size_bytes,
         },

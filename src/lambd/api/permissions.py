@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from lambd.api.call import Call, LambdaApi, Members
 from lambd.control import permissions
 from lambd.control.permissions import AddPermissionRequest, PolicyDescription
-from lambd.frontend.lambda_api import Call, LambdaApi, Members
 from lambd.model.arns import FunctionReference, parse_function_reference
 
 

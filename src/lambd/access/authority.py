@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambd.http.messages import Request
-from lambd.invoke.settings import SettingsCache
 from lambd.model.arns import LATEST, FunctionReference, Scope, parse_function_reference
 from lambd.model.conditions import Context
 from lambd.model.errors import AccessDeniedError
@@ -28,6 +27,7 @@ from lambd.model.policies import (
     evaluate,
 )
 from lambd.model.settings import FunctionSettings
+from lambd.store.settings_cache import SettingsCache
 
 _INVOKE = "lambda:InvokeFunction"
 # Operation -> action, for those that a function's resource policy governs.

@@ -13,11 +13,11 @@ from collections.abc import Callable
 
 import structlog
 
-from lambd.frontend.http_prelude import CONTENT_TYPE, BadPreludeError, PreludeParser
-from lambd.frontend.url_events import prelude_headers
 from lambd.http.exchanges import Exchange, ResponseStream
 from lambd.model.errors import PlatformError
 from lambd.model.invocations import InvocationResult, ResponseFlow, StreamHead
+from lambd.urls.events import prelude_headers
+from lambd.urls.prelude import CONTENT_TYPE, BadPreludeError, PreludeParser
 
 _log = structlog.get_logger(__name__)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from lambd.api.call import Call, LambdaApi, Members
 from lambd.control import provisioned, scaling
 from lambd.control.guards import require_version
-from lambd.frontend.lambda_api import Call, LambdaApi, Members
 from lambd.model.arns import LATEST, FunctionReference, parse_function_reference, parse_unqualified
 from lambd.model.provisioned import ProvisionedConcurrency
 from lambd.model.settings import RecursiveLoop, RuntimeManagement, UpdateRuntimeOn

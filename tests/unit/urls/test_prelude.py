@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambd.frontend.http_prelude import BadPreludeError, Prelude, PreludeParser, parse_prelude
+from lambd.urls.prelude import BadPreludeError, Prelude, PreludeParser, parse_prelude
 
 DOCUMENT = {
     "statusCode": 418,

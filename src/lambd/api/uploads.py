@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from lambd.api.call import LambdaApi, Members
 from lambd.control import archives
-from lambd.frontend.lambda_api import LambdaApi, Members
 from lambd.model.errors import InvalidParameterError
 from lambd.model.functions import Code
 

@@ -7,8 +7,8 @@ import binascii
 import json
 from functools import partial
 
-from lambd.frontend.event_streams import EventStreamSink
-from lambd.frontend.lambda_api import Call, LambdaApi, Members, Reply
+from lambd.api.call import Call, LambdaApi, Members, Reply
+from lambd.api.event_streams import EventStreamSink
 from lambd.http.exchanges import Exchange
 from lambd.model.arns import parse_function_reference
 from lambd.model.errors import (

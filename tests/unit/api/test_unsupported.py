@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambd.control.unsupported import REFUSED, refuse_unsupported
+from lambd.api.unsupported import REFUSED, refuse_unsupported
 from lambd.model.errors import InvalidParameterError
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 
-from lambd.frontend.lambda_api import Call, Members, Reply
+from lambd.api.call import Call, Members, Reply
 from lambd.http.exchanges import Exchange, ResponseStream
 from lambd.model.errors import PlatformError
 from lambd.model.invocations import InvocationResult, ResponseFlow, StreamHead

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from lambd.frontend import (
+from lambd.api import (
     aliases,
     function_urls,
     functions,
@@ -14,7 +14,7 @@ from lambd.frontend import (
     permissions,
     scaling,
 )
-from lambd.frontend.lambda_api import Call, LambdaApi, Members, Reply
+from lambd.api.call import Call, LambdaApi, Members, Reply
 from lambd.http.exchanges import Exchange
 from lambd.wire.service_model import Operation
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lambd.frontend.auth import context_of
+from lambd.access.authority import context_of
 from lambd.http.messages import Peer, Request
 from lambd.model.policies import Principal, PrincipalKind
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from lambd.aws.clients import S3Source
 from lambd.control.context import ControlContext, RuntimeRules
-from lambd.frontend.code_links import CodeLinks
 from lambd.http.messages import Request
 from lambd.invoke.pipeline import InvokePipeline
 from lambd.model.arns import Scope
@@ -52,7 +51,8 @@ class LambdaApi:
     blobs: BlobStore
     s3: S3Source
     pipeline: InvokePipeline
-    code_links: CodeLinks
+    # SHA-256 of an archive -> URL at which it can be downloaded for ten minutes.
+    code_link: Callable[[str], str]
     runtimes: RuntimeRules
     # Identifier of a runtime -> ARN of the version that this machine runs; None if it cannot.
     runtime_version_arn: Callable[[str], Awaitable[str | None]]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lambd.control.unsupported import LIMITED, REFUSED
-from lambd.frontend.coverage import Status, render_coverage, request_members
+from lambd.api.coverage import Status, render_coverage, request_members
+from lambd.api.unsupported import LIMITED, REFUSED
 from lambd.wire.service_model import load_lambda_model
 
 OPERATIONS = load_lambda_model().operations

@@ -11,13 +11,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lambd.frontend.function_heads import (
+from lambd.model.limits import HTTP_HEADER_BYTES
+from lambd.urls.heads import (
     BadHeadError,
     function_cookies,
     function_headers,
     function_status,
 )
-from lambd.model.limits import HTTP_HEADER_BYTES
 
 CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
 _SEPARATOR = bytes(8)

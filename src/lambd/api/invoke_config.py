@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from lambd.api.call import Call, LambdaApi, Members
 from lambd.control import invoke_config
 from lambd.control.invoke_config import EventInvokeChanges
-from lambd.frontend.lambda_api import Call, LambdaApi, Members
 from lambd.model.arns import FunctionReference, parse_function_reference
 from lambd.model.settings import StoredEventInvokeConfig
 

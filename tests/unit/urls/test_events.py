@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambd.frontend.url_events import (
+from lambd.http.messages import Peer, Request, Response
+from lambd.model.settings import Cors
+from lambd.urls.events import (
     BadFunctionResponseError,
     UrlCall,
     decode_result,
     encode_event,
     preflight,
 )
-from lambd.http.messages import Peer, Request, Response
-from lambd.model.settings import Cors
 
 CALL = UrlCall(
     url_id="x" * 32,

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from lambd.frontend.auth import Authority, context_of
-from lambd.frontend.url_events import UrlCaller
+from lambd.access.authority import Authority, context_of
+from lambd.access.sigv4 import Key, is_signed, verify
 from lambd.http.messages import Request
-from lambd.invoke.settings import SettingsCache
 from lambd.model.arns import LATEST, FunctionReference, Scope
 from lambd.model.errors import (
     AccessDeniedError,
@@ -24,7 +23,8 @@ from lambd.model.errors import (
 )
 from lambd.model.policies import Principal, PrincipalKind
 from lambd.model.settings import FunctionUrl, UrlAuthType
-from lambd.wire.sigv4 import Key, is_signed, verify
+from lambd.store.settings_cache import SettingsCache
+from lambd.urls.events import UrlCaller
 
 FORBIDDEN = (
     "Forbidden. For troubleshooting Function URL authorization issues, see: "

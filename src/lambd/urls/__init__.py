@@ -1,0 +1,1 @@
+"""Function URLs: HTTP requests that become events, and what functions answer."""
