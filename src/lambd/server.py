@@ -1,4 +1,4 @@
-"""THE wiring: builds every part, owns the root task group, and the order of start and stop.
+"""The life of a platform: its root task group, and the order of start and stop.
 
 Start: private mounts, data directory, socket, driver, store, data plane, front door.
 Stop (SIGTERM, SIGINT): accept nothing, drain answers under way, close environments, then the rest.
@@ -9,9 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import hashlib
-import os
-import random
 import signal
 import socket
 import ssl
@@ -21,69 +18,15 @@ from dataclasses import dataclass, replace
 import structlog
 import uvloop
 
-from lambd.access.authority import Authority
-from lambd.access.sigv4 import Key
-from lambd.api.call import LambdaApi
-from lambd.aws.clients import Endpoints, Patience, S3Source, ServiceClients
-from lambd.aws.publisher import AwsPublisher
 from lambd.config import Settings
-from lambd.environments.allocator import Allocator
-from lambd.environments.placement import HostLedger, available_memory_mib, machine_memory_mib
-from lambd.environments.pool import Pool
-from lambd.environments.preparation import Preparer
-from lambd.environments.reconciler import Reconciler
-from lambd.environments.relay import StreamLimits
-from lambd.environments.scaling import ScalingRate
-from lambd.environments.starter import Starter, StarterSettings
-from lambd.frontend.app import FrontDoor
-from lambd.frontend.code_links import CodeLinks
-from lambd.frontend.hosts import Hosts
-from lambd.http.busy_poll import BusyPoll
 from lambd.http.server import HttpServer
 from lambd.http.tls import server_context
-from lambd.invoke.admission import Admission
-from lambd.invoke.deliveries import Deliverer
-from lambd.invoke.event_options import EventOptions
-from lambd.invoke.events import EventQueue
-from lambd.invoke.outcomes import Outcomes
-from lambd.invoke.pipeline import InvokedCallback, InvokePipeline
-from lambd.invoke.resolve import VersionCache
-from lambd.model.aliases import Route
-from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnavailableError
-from lambd.model.invocations import InvocationRequest
-from lambd.model.settings import FunctionSettings, FunctionUrl
-from lambd.runtimes import catalogue
-from lambd.runtimes.environment import Credentials
-from lambd.runtimes.prepared import RuntimeUnavailableError
-from lambd.runtimes.provision import Provisioner
-from lambd.sandbox.driver import SandboxDriver
 from lambd.sandbox.namespaces import enter_private_mounts
-from lambd.sandbox.oci import OciDriver
-from lambd.sandbox.process import ProcessDriver
-from lambd.services.autoscaling.api import AutoscalingApi
-from lambd.services.autoscaling.engine import Autoscaler
-from lambd.services.dispatch.engine import ScheduleEngine
-from lambd.services.dispatch.handover import Handover
-from lambd.services.eventbridge.api import EventsApi
-from lambd.services.logs.api import LogsApi
-from lambd.services.logs.store import LogStore
-from lambd.services.scheduler.api import SchedulerApi
-from lambd.store.aliases import find_route
-from lambd.store.blobs import BlobStore
-from lambd.store.database import Database, ReservationsChanged
-from lambd.store.event_journal import EventJournal
-from lambd.store.function_settings import read_settings
-from lambd.store.function_urls import get_url_by_id
-from lambd.store.provisioned import claimed_concurrency
-from lambd.store.settings_cache import SettingsCache
-from lambd.store.unpacked_sizes import fill_unpacked_sizes
-from lambd.urls.access import UrlAccess
-from lambd.urls.serve import FunctionUrls
+from lambd.store.database import Database
+from lambd.wiring import PROCESS_DRIVER, Platform, sandbox_driver
 
 _log = structlog.get_logger(__name__)
-
-_PROCESS_DRIVER = "process"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +47,7 @@ def serve(settings: Settings, on_ready: ReadyCallback | None = None) -> int:
     Call it from the main thread of a process that has started no other thread.
     """
     try:
-        if settings.driver != _PROCESS_DRIVER:
+        if settings.driver != PROCESS_DRIVER:
             enter_private_mounts()
         uvloop.run(_main(settings, on_ready))
     except PlatformError as error:
@@ -155,298 +98,70 @@ async def running_platform(settings: Settings) -> AsyncIterator[Started]:
         if tls is not None:
             tls_sock = _bind(settings.host, settings.tls_port, "tls_port")
             settings = replace(settings, tls_port=tls_sock.getsockname()[1])
-        driver = _driver(settings)
+        driver = sandbox_driver(settings)
         await driver.open()
         try:
             async with asyncio.TaskGroup() as tasks:
-                platform = _Platform(settings, database, driver, tasks)
-                await platform.start(sock)
+                life = _Life(Platform(settings, database, driver, tasks), settings, tasks)
+                await life.start(sock)
                 if tls is not None and tls_sock is not None:
-                    await platform.serve_tls(tls_sock, tls)
+                    await life.serve(tls_sock, tls)
                 try:
-                    yield await platform.started()
+                    yield Started(
+                        settings=settings,
+                        driver_name=driver.name,
+                        runtimes=await life.platform.usable_runtimes(),
+                    )
                 finally:
-                    await platform.stop()
+                    await life.stop()
         finally:
             await driver.close()
     finally:
         await asyncio.to_thread(database.close)
 
 
-class _Platform:
-    """Every part, built and connected."""
+class _Life:
+    """Starts the parts of a platform, and stops them in the order that loses nothing."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        database: Database,
-        driver: SandboxDriver,
-        tasks: asyncio.TaskGroup,
-    ) -> None:
+    def __init__(self, platform: Platform, settings: Settings, tasks: asyncio.TaskGroup) -> None:
+        self.platform = platform
         self._settings = settings
-        self._database = database
-        self._driver = driver
         self._tasks = tasks
+        self._servers: list[HttpServer] = []
         self._loops: list[asyncio.Task[None]] = []
         self._dispatching: asyncio.Task[None] | None = None
-        self._scope = Scope(account_id=settings.account_id, region=settings.region)
-        self._blobs = BlobStore(settings.data_dir)
-        self._logs = LogStore(settings.data_dir / "logs.db", settings.limits.log_storage_bytes)
-        self._provisioner = Provisioner(settings.cache_dir)
-        self._preparer = Preparer(
-            data_dir=settings.data_dir,
-            blobs=self._blobs,
-            provisioner=self._provisioner,
-            unzipped_bytes=settings.limits.unzipped_code_bytes,
-        )
-
-        async def read_route(name: str, qualifier: str) -> Route | None:
-            return await database.read(find_route, name, qualifier)
-
-        async def read_function_settings(name: str) -> FunctionSettings | None:
-            return await database.read(read_settings, name)
-
-        self._versions = VersionCache(read_route, self._scope)
-        self._function_settings = SettingsCache(read_function_settings)
-        self._build_data_plane()
-        self._build_event_plane()
-        self._build_control_plane()
-        self._build_front_door()
-
-    def _build_data_plane(self) -> None:
-        settings, database = self._settings, self._database
-        busy_poll = self._busy_poll = self._make_busy_poll()
-        self._pool = Pool(
-            starter=Starter(
-                driver=self._driver,
-                preparer=self._preparer,
-                logs=self._logs,
-                settings=StarterSettings(
-                    scope=self._scope,
-                    credentials=Credentials(
-                        access_key_id=settings.function_access_key_id,
-                        secret_access_key=settings.function_secret_access_key,
-                    ),
-                    endpoint_url=settings.function_endpoint_url,
-                    response_limit_bytes=settings.limits.response_payload_bytes,
-                    stream_limits=StreamLimits.of(settings.limits),
-                ),
-                platform=lambda: self._front_door,
-                busy_poll=busy_poll,
-            ),
-            ledger=HostLedger(
-                _host_memory_mib(settings),
-                overcommit=settings.memory_overcommit,
-                available_mib=available_memory_mib,
-            ),
-            scaling=ScalingRate(settings.limits.environments_per_10_s),
-            tasks=self._tasks,
-            freeze_after_s=settings.freeze_after_s,
-            idle_timeout_s=settings.idle_timeout_s,
-            max_per_deployment=settings.max_environments_per_function,
-        )
-        self._admission = Admission(
-            settings.limits.concurrent_executions,
-            requests_per_concurrency=settings.limits.requests_per_concurrency,
-        )
-        notes = (self._versions.note, self._function_settings.note, self._admission.note)
-        for subscriber in notes:
-            database.subscribe(subscriber)
-        self._pipeline = InvokePipeline(
-            versions=self._versions,
-            settings=self._function_settings,
-            admission=self._admission,
-            pool=self._pool,
-            scope=self._scope,
-            limits=settings.limits,
-            tasks=self._tasks,
-            accept_event=self._accept_event,
-        )
-        self._reconciler = Reconciler(
-            database=database,
-            blobs=self._blobs,
-            preparer=self._preparer,
-            pool=self._pool,
-            tasks=self._tasks,
-        )
-        self._allocator = Allocator(database, self._pool)
-
-    def _build_event_plane(self) -> None:
-        settings = self._settings
-        # Calls that are repeated by us, and made while others wait for the thread.
-        patience = Patience(connect_s=2, read_s=5, attempts=1)
-        told = ServiceClients(_endpoints(settings), settings.region, patience)
-        self._publisher = AwsPublisher(told)
-        options = EventOptions(
-            scope=self._scope,
-            limits=settings.limits,
-            retry_delays_s=settings.event_retry_delays_s,
-            max_per_function=settings.max_events_per_function,
-            first_backoff_s=settings.event_backoff_s,
-        )
-        self._events = EventQueue(
-            journal=EventJournal(self._database, self._tasks),
-            invoke=self._pipeline.start,
-            settings=self._function_settings,
-            outcomes=Outcomes(
-                deliverer=Deliverer(self._publisher, self._scope),
-                dead_letter=self._versions.dead_letter_arn,
-                settings=self._function_settings,
-                options=options,
-            ),
-            options=options,
-            tasks=self._tasks,
-        )
-
-    def _build_control_plane(self) -> None:
-        settings, database = self._settings, self._database
-        services = ServiceClients(_endpoints(settings), settings.region)
-        self._code_links = CodeLinks(self._blobs, f"http://{settings.host}:{settings.port}")
-        self._lambda_api = LambdaApi(
-            scope=self._scope,
-            limits=settings.limits,
-            database=database,
-            blobs=self._blobs,
-            s3=S3Source(services, max_bytes=settings.limits.unzipped_code_bytes),
-            pipeline=self._pipeline,
-            code_link=self._code_links.link,
-            runtimes=catalogue,
-            runtime_version_arn=self._runtime_version_arn,
-            provisioned_counts=self._pool.provisioned_counts,
-            url_scheme="https" if settings.tls_certificate else "http",
-            url_domain=_url_domain(settings),
-        )
-        context = self._lambda_api.context
-        self._autoscaler = Autoscaler(
-            database=database,
-            context=context,
-            provisioned_use=self._pool.provisioned_use,
-            period_s=settings.autoscaling_period_s,
-        )
-        # Which moment of a window, or when to try again, is no secret.
-        draw = random.Random().random  # noqa: S311
-        self._schedules = ScheduleEngine(
-            database=database,
-            context=context,
-            handover=Handover(
-                database=database,
-                context=context,
-                invoke=self._pipeline.invoke,
-                queues=self._publisher,
-                draw=draw,
-            ),
-            draw=draw,
-        )
-
-    def _build_front_door(self) -> None:
-        settings, database = self._settings, self._database
-
-        async def read_url(url_id: str) -> FunctionUrl | None:
-            return await database.read(get_url_by_id, url_id)
-
-        authority = Authority(self._scope, self._function_settings)
-        function_urls = FunctionUrls(
-            read=read_url,
-            access=UrlAccess(
-                authority=authority,
-                settings=self._function_settings,
-                scope=self._scope,
-                keys=_access_keys(settings),
-            ),
-            pipeline=self._pipeline,
-            max_body_bytes=settings.limits.sync_payload_bytes,
-        )
-        database.subscribe(function_urls.note)
-        context = self._lambda_api.context
-        self._front_door = FrontDoor(
-            hosts=Hosts(
-                region=settings.region,
-                url_domain=settings.url_domain,
-                allowed=settings.allowed_hosts,
-            ),
-            authority=authority,
-            function_urls=function_urls,
-            lambda_api=self._lambda_api,
-            services=[
-                LogsApi(self._logs, self._scope).service(),
-                AutoscalingApi(database, context).service(),
-                EventsApi(database, context).service(),
-                SchedulerApi(database, context).service(),
-            ],
-            code_links=self._code_links,
-            limits=settings.limits,
-            tasks=self._tasks,
-        )
-        self._server = HttpServer(self._front_door, busy_poll=self._busy_poll)
-        self._servers = [self._server]
 
     async def start(self, sock: socket.socket) -> None:
-        await self._logs.open()
-        await fill_unpacked_sizes(self._database, self._blobs)
-        total = await self._database.read(claimed_concurrency)
-        self._admission.note(ReservationsChanged(total=total))
-        for loop in (
-            self._logs.run(),
-            self._pool.run_sweeper(),
-            self._reconciler.run(),
-            self._allocator.run(),
-            self._autoscaler.run(),
-            self._server.run_sweeper(),
-        ):
-            self._loops.append(self._tasks.create_task(loop))
-        await self._events.open()
-        self._dispatching = self._tasks.create_task(self._schedules.run())
-        await self._server.listen(sock)
+        """Bring everything to work; the door opens last."""
+        platform = self.platform
+        await platform.load()
+        self._loops += [self._tasks.create_task(loop) for loop in platform.loops()]
+        await platform.events.open()
+        self._dispatching = self._tasks.create_task(platform.schedules.run())
+        await self.serve(sock)
 
-    async def serve_tls(self, sock: socket.socket, context: ssl.SSLContext) -> None:
-        """Serve the same by TLS as well."""
-        server = HttpServer(self._front_door, busy_poll=self._busy_poll)
+    async def serve(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Open the door at one more socket."""
+        server = HttpServer(self.platform.front_door, busy_poll=self.platform.busy_poll)
         self._servers.append(server)
         self._loops.append(self._tasks.create_task(server.run_sweeper()))
-        await server.listen(sock, context)
-
-    def _make_busy_poll(self) -> BusyPoll | None:
-        """Stay awake while fewer invocations run than there are processors beside our own."""
-        others = len(os.sched_getaffinity(0)) - 1
-        if not self._settings.busy_poll_us or not others:
-            return None
-        return BusyPoll(
-            self._settings.busy_poll_us / 1e6, lambda: self._pipeline.under_way <= others
-        )
-
-    def _accept_event(self, request: InvocationRequest, invoked: InvokedCallback) -> None:
-        self._events.accept(request, invoked)
-
-    async def started(self) -> Started:
-        available = await self._provisioner.available()
-        return Started(
-            settings=self._settings,
-            driver_name=self._driver.name,
-            runtimes=tuple(status.identifier for status in available if status.is_usable),
-        )
-
-    async def _runtime_version_arn(self, identifier: str) -> str | None:
-        """The version of a runtime that this machine runs functions on."""
-        try:
-            runtime = await self._provisioner.prepare(identifier)
-        except RuntimeUnavailableError:
-            return None
-        return runtime.version_arn(self._settings.region)
+        await server.listen(sock, tls)
 
     async def stop(self) -> None:
+        """Accept nothing, drain answers under way, close environments, then the rest."""
         for server in self._servers:
             server.stop_accepting()
         # It would only be told that the platform is stopping; what is due waits in its row.
         await self._stop_dispatching()
         timeout_s = self._settings.drain_timeout_s
         drains = (server.drain(timeout_s) for server in self._servers)
-        await asyncio.gather(*drains, self._events.drain(timeout_s))
-        await self._events.close()
-        await self._pool.close()
+        await asyncio.gather(*drains, self.platform.events.drain(timeout_s))
+        await self.platform.events.close()
+        await self.platform.pool.close()
         for task in self._loops:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        await self._logs.close()
+        await self.platform.logs.close()
 
     async def _stop_dispatching(self) -> None:
         if self._dispatching is not None:
@@ -473,50 +188,3 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     if certificate is None or key is None:
         raise UnavailableError("TLS needs both: tls_certificate and tls_key")
     return server_context(certificate, key)
-
-
-def _url_domain(settings: Settings) -> str:
-    """Where function URLs are announced: the domain, and its port unless it is the scheme's own."""
-    port = settings.tls_port if settings.tls_certificate else settings.port
-    usual = 443 if settings.tls_certificate else 80
-    return settings.url_domain if port == usual else f"{settings.url_domain}:{port}"
-
-
-def _access_keys(settings: Settings) -> dict[str, Key]:
-    """The account's keys: those that are configured, and the one that functions have."""
-    keys = {settings.function_access_key_id: Key(secret=settings.function_secret_access_key)}
-    for text in settings.access_keys:
-        identifier, _, secret = text.partition(":")
-        keys[identifier] = Key(secret=secret)
-    return keys
-
-
-def _endpoints(settings: Settings) -> Endpoints:
-    every = settings.aws_endpoint_url
-    return Endpoints(
-        s3=settings.s3_endpoint_url or every,
-        sqs=settings.sqs_endpoint_url or every,
-        sns=settings.sns_endpoint_url or every,
-        events=settings.events_endpoint_url or every,
-    )
-
-
-def _host_memory_mib(settings: Settings) -> int:
-    return settings.host_memory_mib or machine_memory_mib() * 9 // 10
-
-
-def _driver(settings: Settings) -> SandboxDriver:
-    run_dir = settings.data_dir / "run"
-    if settings.driver == _PROCESS_DRIVER:
-        return ProcessDriver(run_dir, f"{settings.host}:{settings.port}")
-    digest = hashlib.sha256(str(settings.data_dir.resolve()).encode()).hexdigest()
-    return OciDriver(
-        runtime=settings.driver,
-        run_dir=run_dir,
-        instance=digest[:12],
-        platform_port=settings.port,
-        network=settings.network,
-        network_cidr=settings.network_cidr,
-        cpu=settings.cpu,
-        memory_mib=_host_memory_mib(settings),
-    )
