@@ -113,7 +113,7 @@ class InvokePipeline:
             invoked: called once, perhaps before this returns, with what `invoke` returns or raises.
         """
         try:
-            version = self._versions.get_nowait(request.function_name, request.qualifier)
+            version = self._versions.choose_nowait(request.function_name, request.qualifier)
             settings = self._settings.get_nowait(request.function_name)
             if version is None or settings is None:
                 self._tasks.create_task(self._start_cold(request, invoked))
@@ -125,7 +125,7 @@ class InvokePipeline:
     async def _start_cold(self, request: InvocationRequest, invoked: InvokedCallback) -> None:
         """Begin an invocation of a function that is not in memory."""
         try:
-            version = await self._versions.get(request.function_name, request.qualifier)
+            version = await self._versions.choose(request.function_name, request.qualifier)
             settings = await self._settings.get(request.function_name)
             self._begin(request, version, settings, invoked)
         except PlatformError as error:

@@ -71,7 +71,7 @@ async def test_versions_are_drawn_by_weight(weight: float) -> None:
     bound = 6 * (DRAWS * weight * (1 - weight)) ** 0.5
     for seed in range(3):
         cache = VersionCache(Store(live=weighted(weight)).read, SCOPE, seeded(seed))
-        drawn = Counter([(await cache.get("f", "live")).version for _ in range(DRAWS)])
+        drawn = Counter([(await cache.choose("f", "live")).version for _ in range(DRAWS)])
         assert drawn["1"] + drawn["2"] == DRAWS
         assert abs(drawn["2"] - DRAWS * weight) <= bound
 
@@ -83,19 +83,19 @@ async def test_versions_are_drawn_by_weight(weight: float) -> None:
 async def test_the_ends_of_the_scale_are_certain(weight: float, expected: str) -> None:
     """Weight 0 never runs the additional version, weight 1 always."""
     cache = VersionCache(Store(live=weighted(weight)).read, SCOPE, seeded(1))
-    assert {(await cache.get("f", "live")).version for _ in range(1000)} == {expected}
+    assert {(await cache.choose("f", "live")).version for _ in range(1000)} == {expected}
 
 
 async def test_the_warm_path_reads_nothing() -> None:
     """One read by qualifier, then the cache answers, drawing anew each time."""
     store = Store(live=weighted(0.5), LATEST=Route(version=version("$LATEST")))
     cache = VersionCache(store.read, SCOPE, seeded(1))
-    assert cache.get_nowait("f", "live") is None
+    assert cache.choose_nowait("f", "live") is None
     for _ in range(20):
-        await cache.get("f", "live")
-        await cache.get("f", None)
+        await cache.choose("f", "live")
+        await cache.choose("f", None)
     assert store.reads == [("f", "live"), ("f", "$LATEST")]
-    drawn = [cache.get_nowait("f", "live") for _ in range(100)]
+    drawn = [cache.choose_nowait("f", "live") for _ in range(100)]
     assert {each.version for each in drawn if each is not None} == {"1", "2"}
     assert len(store.reads) == 2
 
@@ -104,14 +104,14 @@ async def test_a_change_of_the_function_makes_it_read_again() -> None:
     """Of that function only."""
     store = Store(live=Route(version=version("1")))
     cache = VersionCache(store.read, SCOPE)
-    await cache.get("f", "live")
+    await cache.choose("f", "live")
     cache.note(FunctionChanged(name="g"))
     cache.note("something else")
-    assert cache.get_nowait("f", "live") is not None
+    assert cache.choose_nowait("f", "live") is not None
     store.routes["live"] = Route(version=version("2"))
     cache.note(FunctionChanged(name="f"))
-    assert cache.get_nowait("f", "live") is None
-    assert (await cache.get("f", "live")).version == "2"
+    assert cache.choose_nowait("f", "live") is None
+    assert (await cache.choose("f", "live")).version == "2"
 
 
 async def test_a_read_that_a_change_overtook_is_not_kept() -> None:
@@ -120,15 +120,15 @@ async def test_a_read_that_a_change_overtook_is_not_kept() -> None:
     cache = VersionCache(store.read, SCOPE)
     store.gate.clear()
     async with asyncio.TaskGroup() as tasks:
-        early = tasks.create_task(cache.get("f", "live"))
+        early = tasks.create_task(cache.choose("f", "live"))
         await asyncio.sleep(0)
         store.routes["live"] = Route(version=version("2"))
         cache.note(FunctionChanged(name="f"))
-        late = tasks.create_task(cache.get("f", "live"))
+        late = tasks.create_task(cache.choose("f", "live"))
         await asyncio.sleep(0)
         store.gate.set()
     assert (early.result().version, late.result().version) == ("1", "2")
-    kept = cache.get_nowait("f", "live")
+    kept = cache.choose_nowait("f", "live")
     assert kept is not None
     assert kept.version == "2"
 
@@ -139,10 +139,10 @@ async def test_what_is_not_there_is_asked_for_each_time() -> None:
     cache = VersionCache(store.read, SCOPE)
     for qualifier, shown in ((None, "$LATEST"), ("live", "live"), ("7", "7")):
         with pytest.raises(NotFoundError) as raised:
-            await cache.get("f", qualifier)
+            await cache.choose("f", qualifier)
         assert raised.value.message == (
             f"Function not found: arn:aws:lambda:eu-west-1:123456789012:function:f:{shown}"
         )
     assert len(store.reads) == 3
     store.routes["live"] = Route(version=version("1"))
-    assert (await cache.get("f", "live")).version == "1"
+    assert (await cache.choose("f", "live")).version == "1"
