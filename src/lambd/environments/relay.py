@@ -2,8 +2,8 @@
 
 The relay buffers nothing. It pauses the runtime's connection while the sink is full or the
 bandwidth is used up, so that the function itself waits. Bandwidth as AWS's emulator has it: a burst,
-then so much a second (runtime.md section 5); a token bucket that may run into debt, since what has
-been read is passed on at once.
+then so much a second (runtime.md section 5), and running into debt, since what has been read is
+passed on at once.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Protocol
 
 from lambd.model.invocations import ResponseSink
 from lambd.model.limits import Limits
+from lambd.model.token_bucket import TokenBucket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,25 +36,11 @@ class StreamLimits:
         )
 
 
-class Bandwidth:
-    """A token bucket; sans-IO, `now` in seconds of any steady clock."""
-
-    __slots__ = ("_burst_bytes", "_bytes_per_s", "_filled_at", "_tokens")
-
-    def __init__(self, limits: StreamLimits, now: float) -> None:
-        self._burst_bytes = limits.burst_bytes
-        self._bytes_per_s = limits.bytes_per_s
-        self._tokens = float(limits.burst_bytes)
-        self._filled_at = now
-
-    def take(self, size: int, now: float) -> float:
-        """Take bytes that have passed; seconds to wait before any more may."""
-        if not self._bytes_per_s:
-            return 0.0
-        gained = (now - self._filled_at) * self._bytes_per_s
-        self._filled_at = now
-        self._tokens = min(self._burst_bytes, self._tokens + gained) - size
-        return max(0.0, -self._tokens / self._bytes_per_s)
+def bandwidth_of(limits: StreamLimits, now: float) -> TokenBucket | None:
+    """What a streamed response may take, in bytes; None: there is no limit."""
+    if not limits.bytes_per_s:
+        return None
+    return TokenBucket(limits.bytes_per_s, limits.burst_bytes, now)
 
 
 class Source(Protocol):
@@ -75,7 +62,8 @@ class ResponseRelay:
         self._source: Source | None = source
         # None: what comes is dropped.
         self._sink: ResponseSink | None = sink
-        self._bandwidth = Bandwidth(limits, time.monotonic())
+        # None: as much as comes.
+        self._bandwidth = bandwidth_of(limits, time.monotonic())
         self._is_sink_full = False
         # Runs while the bandwidth is used up.
         self._timer: asyncio.TimerHandle | None = None
@@ -86,7 +74,7 @@ class ResponseRelay:
             return
         if not self._sink.write(data):
             self._is_sink_full = True
-        delay_s = self._bandwidth.take(len(data), time.monotonic())
+        delay_s = self._spend(len(data))
         if delay_s and self._timer is None:
             self._wait(delay_s)
         if self._is_sink_full or self._timer is not None:
@@ -109,12 +97,16 @@ class ResponseRelay:
         self._source = self._sink = None
         self._stop_timer()
 
+    def _spend(self, size: int) -> float:
+        """Count bytes that have passed; seconds to wait before any more may."""
+        return 0.0 if self._bandwidth is None else self._bandwidth.spend(size, time.monotonic())
+
     def _wait(self, delay_s: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._refilled)
 
     def _refilled(self) -> None:
         self._timer = None
-        delay_s = self._bandwidth.take(0, time.monotonic())
+        delay_s = self._spend(0)
         if delay_s:
             # More had come after the pause.
             self._wait(delay_s)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from lambd.environments.relay import Bandwidth, ResponseRelay, StreamLimits
+from lambd.environments.relay import ResponseRelay, StreamLimits, bandwidth_of
 from lambd.model.errors import PlatformError
 from lambd.model.invocations import InvocationResult, ResponseFlow, StreamHead
 from lambd.model.limits import Limits
@@ -63,19 +63,12 @@ def test_limits_are_those_of_aws() -> None:
 
 
 def test_bandwidth_is_a_burst_and_then_a_rate() -> None:
-    """What exceeds the burst takes its time; idle time fills the bucket, never above the burst."""
-    bandwidth = Bandwidth(StreamLimits(size_bytes=0, burst_bytes=100, bytes_per_s=10), 0.0)
-    assert bandwidth.take(100, 0.0) == 0.0
-    assert bandwidth.take(5, 0.0) == 0.5
-    assert bandwidth.take(0, 0.25) == 0.25
-    assert bandwidth.take(0, 0.5) == 0.0
-    assert bandwidth.take(100, 1000.0) == 0.0
-    assert bandwidth.take(10, 1000.0) == 1.0
-
-
-def test_no_rate_is_no_limit() -> None:
-    """Zero bytes a second turns the cap off."""
-    assert Bandwidth(UNLIMITED, 0.0).take(10**9, 0.0) == 0.0
+    """Of bytes; zero bytes a second turns the cap off."""
+    limits = StreamLimits(size_bytes=0, burst_bytes=100, bytes_per_s=10)
+    bandwidth = bandwidth_of(limits, 0.0)
+    assert bandwidth is not None
+    assert (bandwidth.spend(100, 0.0), bandwidth.spend(5, 0.0)) == (0.0, 0.5)
+    assert bandwidth_of(UNLIMITED, 0.0) is None
 
 
 async def test_a_full_sink_pauses_the_source_until_it_takes_more() -> None:

@@ -36,6 +36,18 @@ def test_a_rate_of_nothing_never_refills() -> None:
     assert TokenBucket(0.0, 0.0, 0.0).take(5.0) == math.inf
 
 
+def test_what_cannot_be_refused_runs_into_debt() -> None:
+    """The debt takes its time; idle time fills the bucket, never above the burst."""
+    bucket = TokenBucket(10.0, 100.0, 0.0)
+    assert bucket.spend(100, 0.0) == 0.0
+    assert bucket.spend(5, 0.0) == 0.5
+    assert bucket.spend(0, 0.25) == 0.25
+    assert bucket.spend(0, 0.5) == 0.0
+    assert bucket.spend(100, 1000.0) == 0.0
+    assert bucket.spend(10, 1000.0) == 1.0
+    assert TokenBucket(0.0, 1.0, 0.0).spend(2, 9.0) == math.inf
+
+
 @given(
     per_s=integers(1, 50),
     burst=integers(1, 50),
