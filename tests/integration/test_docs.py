@@ -9,7 +9,19 @@ import pytest
 from docs.generate import DOCS, pages
 
 ROOT = DOCS.parent
-WRITTEN = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
+SHEETS = DOCS / "aws"
+WRITTEN = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
+SOURCES = sorted(
+    path for folder in ("src", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+)
+_SHEET = re.compile(
+    r"\b(api|invoke|runtime|eventsources|scaling|security)\.md"
+    r"(?: sections? (\d+(?:\.\d+)?)(?:(?:, | and )(\d+(?:\.\d+)?))*)?"
+)
+# A module as prose names it: `folder/module.py`, from the root of the repository or of the package.
+_MODULE = re.compile(r"`((?:[\w.]+/)*\w+\.py)`")
+# Files of users that prose speaks of.
+_OF_OTHERS = frozenset({"app.py", "utils.py"})
 
 
 @pytest.mark.parametrize("name", ["coverage.md", "cli.md", "deviations.md"])
@@ -21,8 +33,43 @@ def test_generated_page_is_up_to_date(name: str) -> None:
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
 def test_links_between_documents_lead_somewhere(page: Path) -> None:
     """Every relative link names a file of the repository."""
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+    text = re.sub(r"`[^`]*`", "", page.read_text())
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def _sections(sheet: str) -> set[str]:
+    headings = re.findall(r"^#+ (\d+(?:\.\d+)?)\b", (SHEETS / f"{sheet}.md").read_text(), re.M)
+    return set(headings)
+
+
+def test_sections_that_the_source_cites_exist() -> None:
+    """`api.md section 3.3` leads to that heading of docs/aws/api.md."""
+    known = {path.stem: _sections(path.stem) for path in SHEETS.glob("*.md")}
+    lost = [
+        f"{source.relative_to(ROOT)}: {match[0]}"
+        for source in SOURCES
+        for match in _SHEET.finditer(re.sub(r"\n\s*#? ?", " ", source.read_text()))
+        if not {section for section in match.groups()[1:] if section} <= known[match[1]]
+    ]
+    assert lost == []
+
+
+def test_modules_that_prose_names_exist() -> None:
+    """A path in backticks, in a document or a docstring, is a file of the repository."""
+    bases = (ROOT, ROOT / "src" / "lambd", ROOT / "tests", ROOT / "src")
+    names = {path.name for path in SOURCES}
+    lost = [
+        f"{text.relative_to(ROOT)}: {name}"
+        for text in [*SOURCES, *WRITTEN]
+        if text != Path(__file__) and text.parent != SHEETS
+        for name in _MODULE.findall(text.read_text())
+        if not (
+            any((base / name).exists() for base in (*bases, text.parent))
+            or ("/" not in name and (name in names or name in _OF_OTHERS))
+        )
+    ]
+    assert lost == []
 
 
 def test_readme_is_short() -> None:

@@ -1,4 +1,4 @@
-"""Handlers of the operations on function URLs; what answers the URLs is `function_url.py`."""
+"""Handlers of the operations on function URLs; what answers the URLs is `urls/serve.py`."""
 
 from __future__ import annotations
 

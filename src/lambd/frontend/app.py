@@ -2,7 +2,7 @@
 
 Host: <id>.lambda-url...           function URLs (hosts.py)
 /_lambd/health, /_lambd/code/...   the platform's own pages
-X-Amz-Target: a service's prefix   the services of JSON 1.1 (json_service.py)
+X-Amz-Target: a service's prefix   the services of JSON 1.1 (services/service.py)
 everything else                    the Lambda API, by method and path, else the other REST services
 
 Until callers are authenticated, web pages must not be among them: a browser sends some requests of

@@ -29,7 +29,7 @@ class BadPreludeError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prelude:
-    """The head, as far as it is the function's to give (`function_heads.py`)."""
+    """The head, as far as it is the function's to give (`heads.py`)."""
 
     status: int
     # With one entry for each value; without the cookies.

@@ -1,7 +1,7 @@
 """Answers requests to function URLs: `http://<id>.lambda-url.<region>.localhost:<port>/`.
 
-Told apart from the API by the Host header (`hosts.py`). The URL decides nothing but its CORS headers, who may
-call it (`url_access.py`) and whether the answer is streamed (`url_streaming.py`).
+Told apart from the API by the Host header (`frontend/hosts.py`). The URL decides nothing but its CORS headers, who may
+call it (`access.py`) and whether the answer is streamed (`streaming.py`).
 """
 
 from __future__ import annotations

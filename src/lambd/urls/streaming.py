@@ -1,6 +1,6 @@
 """The answer of a function URL in RESPONSE_STREAM mode: plain HTTP, as the function's bytes come.
 
-A function that sends the head of an HTTP response (`http_prelude.py`) decides on status, headers
+A function that sends the head of an HTTP response (`prelude.py`) decides on status, headers
 and cookies; without one the answer is 200 with the content type that the runtime gave. What a
 function that does not stream returns is the body as it is, `statusCode` and all: AWS interprets a
 result in BUFFERED mode only. An error before the first byte is 502; after it the connection is cut,

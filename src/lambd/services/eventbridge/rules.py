@@ -1,7 +1,7 @@
 """EventBridge's verbs on scheduled rules, and on their tags.
 
 Source: its API reference; texts are AWS's where they were found in public reports, and marked where
-not. `rule_targets.py` has the targets, `dispatching.py` what is done when a rule is due.
+not. `targets.py` has the targets, `dispatching.py` what is done when a rule is due.
 """
 
 from __future__ import annotations
