@@ -39,7 +39,9 @@ def test_links_between_documents_lead_somewhere(page: Path) -> None:
 
 
 def _sections(sheet: str) -> set[str]:
-    headings = re.findall(r"^#+ (\d+(?:\.\d+)?)\b", (SHEETS / f"{sheet}.md").read_text(), re.M)
+    headings = re.findall(
+        r"^#+ (\d+(?:\.\d+)?)\b", (SHEETS / f"{sheet}.md").read_text(), re.MULTILINE
+    )
     return set(headings)
 
 
