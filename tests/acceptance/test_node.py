@@ -272,6 +272,25 @@ def test_json_log_format_is_awss(aws: LambdaClient, create: CreateFunction) -> N
     assert messages == ["careful"], tail
 
 
+@BOTH
+def test_console_trace_is_one_clean_record(
+    aws: LambdaClient, create: CreateFunction, runtime: str
+) -> None:
+    """In both formats."""
+    source = "export const handler = async () => { console.trace('here'); };"
+    text = tail_of(aws, node(create, source, Runtime=runtime))
+    assert re.search(r"\$LATEST\n\d{4}-\S+Z\t\S+\tTRACE\there\nEND ", text), text
+    settings = {"LogFormat": "JSON", "ApplicationLogLevel": "TRACE"}
+    lines = tail_of(aws, node(create, source, Runtime=runtime, LoggingConfig=settings)).splitlines()
+    traces = [record for line in lines if (record := json.loads(line)).get("level") == "TRACE"]
+    assert [record["message"] for record in traces] == ["here"]
+
+
+def tail_of(aws: LambdaClient, name: str) -> str:
+    """The log of one invocation."""
+    return base64.b64decode(aws.invoke(FunctionName=name, LogType="Tail")["LogResult"]).decode()
+
+
 @pytest.mark.parametrize("runtime", [NODE, OLDER_NODE, "nodejs20.x"])
 def test_modules_come_from_layers_and_the_sdk_from_the_runtime(
     aws: LambdaClient, create: CreateFunction, runtime: str

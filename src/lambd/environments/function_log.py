@@ -1,6 +1,7 @@
 """The log of one execution environment: what code inside writes, and the platform's own lines.
 
-Reads the sandbox's log pipe on the event loop and hands whole records to the log store in order.
+Reads the sandbox's log pipe on the event loop and hands whole records to the log store in order,
+but for empty lines and, with LogFormat JSON, records below the function's application log level.
 Before the platform writes END it empties the pipe, so that what the handler printed stands before.
 """
 
@@ -17,12 +18,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from lambd.model.functions import FunctionVersion
+from lambd.model.functions import FunctionVersion, LoggingConfig
 from lambd.model.limits import LOG_TAIL_BYTES
 from lambd.runtimeapi.extensions import Extension
 from lambd.telemetry import lines
 from lambd.telemetry.lines import ExtensionInit, InitReport, InitStart, LogSettings, Outcome, Report
-from lambd.telemetry.log_frames import LogParser
+from lambd.telemetry.log_frames import LogParser, LogRecord
+from lambd.telemetry.log_levels import ApplicationLevel, level_of
 
 _READ_BYTES = 64 * 1024
 # Reads of one drain: a process that writes without end must not hold the event loop.
@@ -57,6 +59,8 @@ class FunctionLog:
         self._stream = stream
         self._log_fd = log_fd
         self._settings = LogSettings.of(logging.log_format, logging.system_log_level)
+        # What the function logs below it is left out; None: nothing is.
+        self._application_level = _application_level(logging)
         self._runtime_version = runtime_version
         self._runtime_version_arn = runtime_version_arn
         self._parser = LogParser()
@@ -76,7 +80,7 @@ class FunctionLog:
         self.drain()
         if self._open:
             self._stop_reading()
-        self._append([(r.timestamp_ms, r.message) for r in self._parser.flush(_now_ms())])
+        self._append(self._kept(self._parser.flush(_now_ms())))
 
     def drain(self) -> None:
         """Take everything that is in the pipe now (within bounds)."""
@@ -150,9 +154,15 @@ class FunctionLog:
             # Every process inside has closed it: nothing more will come.
             self._stop_reading()
             return False
-        records = self._parser.feed(data, _now_ms())
-        self._append([(record.timestamp_ms, record.message) for record in records])
+        self._append(self._kept(self._parser.feed(data, _now_ms())))
         return True
+
+    def _kept(self, records: list[LogRecord]) -> list[tuple[int, str]]:
+        """What of the function's records goes into the log, with its times."""
+        level = self._application_level
+        if level is not None:
+            records = [r for r in records if (own := level_of(r)) is None or own >= level]
+        return [(r.timestamp_ms, r.message) for r in records if r.message != "\n"]
 
     def _now(self) -> datetime:
         """What JSON lines show; text lines show no time."""
@@ -190,6 +200,12 @@ def _event_of(extension: Extension) -> ExtensionInit:
         events=extension.events,
         error_type=extension.error_type,
     )
+
+
+def _application_level(logging: LoggingConfig) -> ApplicationLevel | None:
+    if logging.log_format != "JSON" or logging.application_log_level == "TRACE":
+        return None
+    return ApplicationLevel[logging.application_log_level or "INFO"]
 
 
 def _now_ms() -> int:

@@ -40,7 +40,8 @@ class PreparedRuntime:
     argv: tuple[str, ...]
     # `AWS_EXECUTION_ENV`; empty for OS-only runtimes, which have none.
     execution_env: str
-    # `Runtime Version` of INIT_START, `python:3.12.v1`: v and the interpreter's patch release.
+    # `Runtime Version` of INIT_START, `python:3.12.v13`: AWS counts its images from 1, here it is
+    # the interpreter's releases (Python's patch 12, Node.js's minor version 12).
     version_string: str
     # 64 hex digits naming the interpreter's release and the client libraries.
     version_hash: str

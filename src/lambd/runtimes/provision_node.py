@@ -89,7 +89,7 @@ class NodeProvisioner:
             init_environment=init.environment,
             argv=(f"{LANG_DIR}/bin/node", f"{RUNTIME_DIR}/index.mjs"),
             execution_env=runtime.execution_env or "",
-            version_string=f"nodejs:{major}.v{minor}",
+            version_string=f"nodejs:{major}.v{int(minor) + 1}",
             version_hash=hashlib.sha256(identity).hexdigest(),
             essentials=(node.root / "bin/node", runtime_dir / "index.mjs", init.executable),
         )

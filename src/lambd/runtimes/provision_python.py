@@ -172,7 +172,7 @@ class PythonProvisioner:
             },
             argv=(program, f"{RUNTIME_DIR}/bootstrap.py"),
             execution_env=execution_env,
-            version_string=f"python:{major}.{minor}.v{patch}",
+            version_string=f"python:{major}.{minor}.v{patch + 1}",
             version_hash=hashlib.sha256(identity).hexdigest(),
             essentials=(
                 interpreter_root / "bin" / interpreter.name,

@@ -15,12 +15,14 @@ from lambd.model.limits import LOG_LINE_BYTES
 # Low bytes of frame types and the levels that they mean: plain text, then JSON.
 _LEVELS: dict[int, str | None] = {
     0x03: None,
+    0x07: "TRACE",
     0x0B: "DEBUG",
     0x0F: "INFO",
     0x13: "WARN",
     0x17: "ERROR",
     0x1B: "FATAL",
     0x02: None,
+    0x06: "TRACE",
     0x0A: "DEBUG",
     0x0E: "INFO",
     0x12: "WARN",
