@@ -86,7 +86,7 @@ class Platform:
         self._database = database
         self._driver = driver
         self._tasks = tasks
-        self._scope = Scope(account_id=settings.account_id, region=settings.region)
+        self._scope = Scope.of(settings.account_id, settings.region)
         self._blobs = BlobStore(settings.data_dir)
         self.logs = LogStore(settings.data_dir / "logs.db", settings.limits.log_storage_bytes)
         self._provisioner = Provisioner(settings.cache_dir)

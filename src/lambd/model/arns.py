@@ -12,8 +12,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Self
 
 from lambd.model.errors import AccessDeniedError, InvalidParameterError, NotFoundError
+from lambd.model.regions import partition_of
 
 LATEST = "$LATEST"
 
@@ -32,11 +34,16 @@ _VERSION = re.compile(r"[0-9]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """The one account and region that a platform serves, and how its ARNs begin."""
+    """An account in a region, and how ARNs of what is there begin."""
 
     account_id: str
     region: str
     partition: str = "aws"
+
+    @classmethod
+    def of(cls, account_id: str, region: str) -> Self:
+        """The scope with the partition that the region is in."""
+        return cls(account_id=account_id, region=region, partition=partition_of(region))
 
     def function_arn(self, name: str, qualifier: str | None = None) -> str:
         """`arn:aws:lambda:<region>:<account>:function:<name>[:<qualifier>]`."""
