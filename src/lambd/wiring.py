@@ -11,8 +11,10 @@ import hashlib
 import os
 import random
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
+from lambd.access import principals
 from lambd.access.authority import Authority
 from lambd.access.sigv4 import Key
 from lambd.api.call import LambdaApi
@@ -105,6 +107,7 @@ class Platform:
 
         self._versions = VersionCache(read_route, self._scope)
         self._function_settings = SettingsCache(read_function_settings)
+        self._authority = Authority(self._scope, self._function_settings)
         self._build_data_plane()
         self._build_event_plane()
         self._build_control_plane()
@@ -213,21 +216,23 @@ class Platform:
             url_scheme="https" if settings.tls_certificate else "http",
             url_domain=_url_domain(settings),
         )
-        context = self._lambda_api.context
+        contexts = self._lambda_api.context
         self.autoscaler = Autoscaler(
             database=database,
-            context=context,
+            context=partial(contexts, principals.service("application-autoscaling.amazonaws.com")),
             provisioned_use=self.pool.provisioned_use,
             period_s=settings.autoscaling_period_s,
         )
         # Which moment of a window, or when to try again, is no secret.
         draw = random.Random().random  # noqa: S311
+        context = partial(contexts, principals.service("scheduler.amazonaws.com"))
         self.schedules = ScheduleEngine(
             database=database,
             context=context,
             handover=Handover(
                 database=database,
                 context=context,
+                authority=self._authority,
                 invoke=self._pipeline.invoke,
                 queues=self._publisher,
                 draw=draw,
@@ -241,12 +246,10 @@ class Platform:
         async def read_url(url_id: str) -> FunctionUrl | None:
             return await database.read(get_url_by_id, url_id)
 
-        authority = Authority(self._scope, self._function_settings)
         function_urls = FunctionUrls(
             read=read_url,
             access=UrlAccess(
-                authority=authority,
-                settings=self._function_settings,
+                authority=self._authority,
                 scope=self._scope,
                 keys=_access_keys(settings),
             ),
@@ -254,21 +257,21 @@ class Platform:
             max_body_bytes=settings.limits.sync_payload_bytes,
         )
         database.subscribe(function_urls.note)
-        context = self._lambda_api.context
+        contexts = self._lambda_api.context
         self.front_door = FrontDoor(
             hosts=Hosts(
                 region=settings.region,
                 url_domain=settings.url_domain,
                 allowed=settings.allowed_hosts,
             ),
-            authority=authority,
+            authority=self._authority,
             function_urls=function_urls,
             lambda_api=self._lambda_api,
             services=[
-                LogsApi(self.logs, self._scope).service(),
-                AutoscalingApi(database, context).service(),
-                EventsApi(database, context).service(),
-                SchedulerApi(database, context).service(),
+                LogsApi(self.logs, contexts).service(),
+                AutoscalingApi(database, contexts).service(),
+                EventsApi(database, contexts).service(),
+                SchedulerApi(database, contexts).service(),
             ],
             code_links=self._code_links,
             limits=settings.limits,

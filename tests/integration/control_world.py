@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+from lambd.access.principals import root_of
 from lambd.control.configuration import ConfigurationChanges
 from lambd.control.context import ControlContext
 from lambd.control.functions import CreateFunctionRequest, create_function
@@ -57,8 +58,10 @@ class World:
     @property
     def context(self) -> ControlContext:
         """The surroundings of a request that comes now."""
+        scope = Scope(account_id="000000000000", region="us-east-1")
         return ControlContext(
-            scope=Scope(account_id="000000000000", region="us-east-1"),
+            principal=root_of(scope),
+            scope=scope,
             limits=self.limits,
             runtimes=AllRuntimes(),
             now=self.now,

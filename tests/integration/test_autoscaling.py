@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.integration.control_world import AllRuntimes, World
 
+from lambd.access.principals import root_of
 from lambd.control.aliases import CreateAliasRequest, create_alias
 from lambd.control.context import ControlContext
 from lambd.control.versions import PublishVersionRequest, publish_version
@@ -389,8 +390,10 @@ async def test_the_engine_runs_what_is_due_and_skips_what_was_missed(tmp_path: P
     database.subscribe(lambda change: has_changed.set())
 
     def context() -> ControlContext:
+        scope = Scope(account_id="000000000000", region="us-east-1")
         return ControlContext(
-            scope=Scope(account_id="000000000000", region="us-east-1"),
+            principal=root_of(scope),
+            scope=scope,
             limits=Limits(),
             runtimes=AllRuntimes(),
             now=now,

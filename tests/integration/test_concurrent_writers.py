@@ -18,6 +18,7 @@ from random import Random
 import pytest
 from tests.integration.control_world import ROLE, World, code
 
+from lambd.access.principals import root_of
 from lambd.control.aliases import (
     CreateAliasRequest,
     UpdateAliasRequest,
@@ -57,8 +58,10 @@ class AllRuntimes:
         """No objection."""
 
 
+SCOPE = Scope(account_id="000000000000", region="us-east-1")
 CONTEXT = ControlContext(
-    scope=Scope(account_id="000000000000", region="us-east-1"),
+    principal=root_of(SCOPE),
+    scope=SCOPE,
     limits=Limits(),
     runtimes=AllRuntimes(),
     now=NOW,

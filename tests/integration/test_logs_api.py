@@ -7,6 +7,7 @@ import functools
 import socket
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,20 +16,46 @@ import botocore.config
 import pytest
 from types_boto3_logs.client import CloudWatchLogsClient
 
+from lambd.access.authority import Authority
+from lambd.control.context import ControlContext
 from lambd.http.exchanges import Exchange
 from lambd.http.messages import RawHeaders
 from lambd.http.server import HttpServer
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnknownOperationError
+from lambd.model.limits import Limits
+from lambd.model.policies import Principal
+from lambd.model.settings import FunctionSettings
+from lambd.runtimes import catalogue
 from lambd.services.logs.api import LogsApi
 from lambd.services.logs.store import LogStore
+from lambd.store.settings_cache import SettingsCache
 from lambd.wire.errors import encode_error
 
 GROUP = "/aws/lambda/hello"
 ARN = f"arn:aws:logs:us-east-1:000000000000:log-group:{GROUP}"
+SCOPE = Scope(account_id="000000000000", region="us-east-1")
 STREAM = "2026/11/24/[$LATEST]0123456789abcdef0123456789abcdef"
 
 _T = TypeVar("_T")
+
+
+async def _no_settings(_: str) -> FunctionSettings | None:
+    return None
+
+
+AUTHORITY = Authority(SCOPE, SettingsCache(_no_settings))
+
+
+def contexts(principal: Principal) -> ControlContext:
+    """The surroundings of a request."""
+    return ControlContext(
+        principal=principal,
+        scope=SCOPE,
+        limits=Limits(),
+        runtimes=catalogue,
+        now=datetime(2026, 11, 24, tzinfo=UTC),
+    )
 
 
 class LogsFrontDoor:
@@ -52,7 +79,7 @@ class LogsFrontDoor:
         try:
             if operation is None:
                 raise UnknownOperationError
-            response = await self._service.call(operation, {}, exchange.request)
+            response = await self._service.call(operation, {}, exchange.request, AUTHORITY)
         except PlatformError as error:
             response = encode_error(error, operation)
         exchange.respond(response)
@@ -74,7 +101,7 @@ async def client(store: LogStore) -> AsyncIterator[CloudWatchLogsClient]:
     sock = socket.create_server(("127.0.0.1", 0))
     sock.setblocking(False)
     async with asyncio.TaskGroup() as tasks:
-        api = LogsApi(store, Scope(account_id="000000000000", region="us-east-1"))
+        api = LogsApi(store, contexts)
         server = HttpServer(LogsFrontDoor(api, tasks))
         await server.listen(sock)
         made = boto3.client(

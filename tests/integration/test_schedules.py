@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tests.integration.control_world import ARN, ROLE, AllRuntimes, World, code
 
+from lambd.access.authority import Authority
+from lambd.access.principals import root_of
 from lambd.control.configuration import ConfigurationChanges
 from lambd.control.context import ControlContext
 from lambd.control.functions import CreateFunctionRequest, create_function
@@ -25,6 +27,7 @@ from lambd.model.errors import (
 from lambd.model.events import QueuedEvent
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
 from lambd.model.limits import CLIENT_TOKEN_HOURS, TARGETS_PER_RULE, Limits
+from lambd.model.settings import FunctionSettings
 from lambd.services.dispatch.dispatching import dispatch_due
 from lambd.services.dispatch.engine import ScheduleEngine
 from lambd.services.dispatch.handover import Attributes, Handover
@@ -45,6 +48,8 @@ from lambd.services.scheduler.schedules import (
 )
 from lambd.store.database import Database
 from lambd.store.events import Writes, write_events
+from lambd.store.function_settings import read_settings
+from lambd.store.settings_cache import SettingsCache
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:dead"
@@ -291,18 +296,26 @@ class Platform:
         self.is_queue_down = False
         self.something = asyncio.Event()
         self.database.subscribe(lambda _: self.something.set())
+        settings = SettingsCache(self._read_settings)
+        self.database.subscribe(settings.note)
         self.handover = Handover(
             database=self.database,
             context=self.context,
+            authority=Authority(self.context().scope, settings),
             invoke=self._invoke,
             queues=self,
             draw=draw,
         )
 
+    async def _read_settings(self, name: str) -> FunctionSettings | None:
+        return await self.database.read(read_settings, name)
+
     def context(self) -> ControlContext:
         """The surroundings of what is done now."""
+        scope = Scope(account_id="000000000000", region="us-east-1")
         return ControlContext(
-            scope=Scope(account_id="000000000000", region="us-east-1"),
+            principal=root_of(scope),
+            scope=scope,
             limits=Limits(),
             runtimes=AllRuntimes(),
             now=self.now,

@@ -39,8 +39,10 @@ from lambd.store.database import Database
 
 async def main(data_dir, prefix):
     database, blobs = Database.open(data_dir), BlobStore(data_dir)
+    scope = Scope(account_id="000000000000", region="us-east-1")
     context = ControlContext(
-        scope=Scope(account_id="000000000000", region="us-east-1"),
+        principal=root_of(scope),
+        scope=scope,
         limits=Limits(),
         runtimes=catalogue,
         now=datetime.now(UTC),

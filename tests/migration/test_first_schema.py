@@ -12,6 +12,7 @@ from tests.acceptance.conftest import ROLE, RUNTIME, Server, wait_at_rest, zippe
 from tests.integration.control_world import AllRuntimes
 from tests.migration.first_schema import restore
 
+from lambd.access.principals import root_of
 from lambd.control.aliases import list_aliases
 from lambd.control.configuration import ConfigurationChanges
 from lambd.control.context import ControlContext
@@ -36,8 +37,10 @@ from lambd.store.database import Database
 from lambd.store.functions import list_in_transition
 from lambd.store.unpacked_sizes import fill_unpacked_sizes
 
+SCOPE = Scope(account_id="000000000000", region="us-east-1")
 CONTEXT = ControlContext(
-    scope=Scope(account_id="000000000000", region="us-east-1"),
+    principal=root_of(SCOPE),
+    scope=SCOPE,
     limits=Limits(),
     runtimes=AllRuntimes(),
     now=datetime(2026, 12, 24, tzinfo=UTC),

@@ -1,68 +1,34 @@
-"""Who calls, and whether they may: before every operation is dispatched.
+"""Who calls, and whether they may: one judgement for every request, of whatever service.
 
-Until requests are authenticated every caller is the account's root, whose identity policy allows
-everything, so only an explicit Deny of a function's resource policy can refuse one: AWS applies
-that to root as well. Which operations such a policy governs: security.md section 3 (those that
-change policies are not among them, so nobody can be locked out of a function).
+`authorise` is asked before an operation of Lambda or of another service is dispatched, before a
+function URL runs its function, and before a schedule or a rule does. A function's resource policy
+has a say where the request is on a function; AWS applies an explicit Deny of it to root as well.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Awaitable, Sequence
 
+from lambd.access.context_keys import Origin, context_keys
+from lambd.access.principals import identity_policies, root_of
 from lambd.http.messages import Request
-from lambd.model.arns import LATEST, FunctionReference, Scope, parse_function_reference
+from lambd.model.arns import LATEST, FunctionReference, Scope
 from lambd.model.conditions import Context
 from lambd.model.errors import AccessDeniedError
-from lambd.model.policies import (
-    FULL_ACCESS,
-    AccessRequest,
-    Decision,
-    Policy,
-    Principal,
-    PrincipalKind,
-    evaluate,
-)
+from lambd.model.policies import AccessRequest, Decision, Policy, Principal, evaluate
 from lambd.model.settings import FunctionSettings
 from lambd.store.settings_cache import SettingsCache
 
-_INVOKE = "lambda:InvokeFunction"
-# Operation -> action, for those that a function's resource policy governs.
-_GOVERNED: Mapping[str, str] = {
-    **{
-        name: f"lambda:{name}"
-        for name in (
-            *("CreateAlias", "DeleteAlias", "DeleteFunction", "DeleteFunctionConcurrency"),
-            *("DeleteFunctionEventInvokeConfig", "DeleteProvisionedConcurrencyConfig"),
-            *("GetAlias", "GetFunction", "GetFunctionConcurrency", "GetFunctionConfiguration"),
-            *("GetFunctionEventInvokeConfig", "GetPolicy", "GetProvisionedConcurrencyConfig"),
-            *("ListAliases", "ListFunctionEventInvokeConfigs"),
-            *("ListProvisionedConcurrencyConfigs", "ListTags", "ListVersionsByFunction"),
-            *("PublishVersion", "PutFunctionConcurrency", "PutFunctionEventInvokeConfig"),
-            *("PutProvisionedConcurrencyConfig", "TagResource", "UntagResource", "UpdateAlias"),
-            *("UpdateFunctionCode", "UpdateFunctionEventInvokeConfig"),
-        )
-    },
-    "Invoke": _INVOKE,
-    "InvokeAsync": _INVOKE,
-    "InvokeWithResponseStream": _INVOKE,
-}
+_NO_KEYS: Context = {}
 
 
 class Authority:
-    """See the module header."""
+    """See the module header; safe for concurrent calls."""
 
     def __init__(self, scope: Scope, settings: SettingsCache) -> None:
         self._scope = scope
         self._settings = settings
-        self.root = Principal(
-            kind=PrincipalKind.ROOT,
-            name=f"arn:{scope.partition}:iam::{scope.account_id}:root",
-            account_id=scope.account_id,
-        )
+        self.root = root_of(scope)
 
     def authenticate(self, request: Request) -> Principal:
         """Who sent a request: the account's root, whatever it is signed with."""
@@ -70,60 +36,93 @@ class Authority:
         return self.root
 
     def authorise(
-        self, principal: Principal, operation: str, params: Mapping[str, Any], request: Request
+        self,
+        principal: Principal,
+        action: str,
+        function: FunctionReference | None,
+        origin: Origin,
+        keys: Context = _NO_KEYS,
     ) -> Awaitable[None] | None:
-        """Let an operation pass, or refuse it; awaitable only if the store has to be asked.
+        """Let a request pass, or refuse it; awaitable only if the store has to be asked.
+
+        Args:
+            principal: who sends it.
+            action: what it is, such as `lambda:InvokeFunction`.
+            function: whose resource policy has a say, if one's has.
+            origin: how it comes.
+            keys: condition keys of the action itself, in lower case.
 
         Raises:
             AccessDeniedError: the principal may not do this (now or when awaited).
-            InvalidParameterError, NotFoundError: the function's name is not valid here.
         """
-        action = _GOVERNED.get(operation)
-        if action is None:
+        if function is None:
+            # AWS names the resource here; what there is has no policies yet that would tell them.
+            self._judge(principal, action, "*", (), origin, keys)
             return None
-        name = params.get("FunctionName") or params.get("Resource", "")
-        if ":function:" not in name and name.startswith("arn:"):
-            # Tags of what is no function.
-            return None
-        function = parse_function_reference(name, self._scope, params.get("Qualifier"))
         settings = self._settings.get_nowait(function.name)
         if settings is None:
-            return self._authorise_later(principal, action, function, request)
-        if settings.policies:
-            self.check(principal, action, function, settings, context_of(principal, request))
+            return self._authorise_later(principal, action, function, origin, keys)
+        self._check(principal, action, function, settings, origin, keys)
         return None
 
-    def check(
+    async def _authorise_later(
+        self,
+        principal: Principal,
+        action: str,
+        function: FunctionReference,
+        origin: Origin,
+        keys: Context,
+    ) -> None:
+        settings = await self._settings.get(function.name)
+        self._check(principal, action, function, settings, origin, keys)
+
+    def _check(
         self,
         principal: Principal,
         action: str,
         function: FunctionReference,
         settings: FunctionSettings,
-        context: Context,
+        origin: Origin,
+        keys: Context,
     ) -> None:
-        """Raise AccessDeniedError unless the principal may act on a function.
+        """Judge an action on a function.
 
         `$LATEST` is judged as the unqualified function, whose policy it has; a version or an alias
         by its own policy, and by what the function's says of it in a wildcard.
         """
+        if not settings.policies and principal is self.root:
+            # The warm path.
+            return
         qualifier = None if function.qualifier == LATEST else function.qualifier
         resource = self._scope.function_arn(function.name, qualifier)
-        request = AccessRequest(
-            principal=principal,
-            action=action,
-            resource=resource,
-            account_id=self._scope.account_id,
-            context=context,
-        )
-        identity: tuple[Policy, ...] = ()
-        if principal.kind is PrincipalKind.ROOT and principal.account_id == self._scope.account_id:
-            identity = (FULL_ACCESS,)
         policies = [
             policy
             for key, policy in settings.policies.items()
             if key in (LATEST, function.qualifier)
         ]
-        decision = evaluate(request, identity, policies)
+        self._judge(principal, action, resource, policies, origin, keys)
+
+    def _judge(
+        self,
+        principal: Principal,
+        action: str,
+        resource: str,
+        policies: Sequence[Policy],
+        origin: Origin,
+        keys: Context,
+    ) -> None:
+        if not policies and principal is self.root:
+            # Nothing can refuse it.
+            return
+        account_id = self._scope.account_id
+        request = AccessRequest(
+            principal=principal,
+            action=action,
+            resource=resource,
+            account_id=account_id,
+            context={**context_keys(principal, origin), **keys},
+        )
+        decision = evaluate(request, identity_policies(principal, account_id), policies)
         if decision is not Decision.ALLOW:
             why = (
                 "with an explicit deny in a resource-based policy"
@@ -134,28 +133,3 @@ class Authority:
                 f"User: {principal.name} is not authorized to perform: {action} on resource: "
                 f"{resource} {why}"
             )
-
-    async def _authorise_later(
-        self, principal: Principal, action: str, function: FunctionReference, request: Request
-    ) -> None:
-        settings = await self._settings.get(function.name)
-        if settings.policies:
-            self.check(principal, action, function, settings, context_of(principal, request))
-
-
-def context_of(principal: Principal, request: Request) -> dict[str, tuple[str, ...]]:
-    """The global condition keys of a request."""
-    now = datetime.now(UTC)  # noqa: TID251 - an edge
-    context: dict[str, tuple[str, ...]] = {
-        "aws:currenttime": (f"{now:%Y-%m-%dT%H:%M:%SZ}",),
-        "aws:epochtime": (str(int(time.time())),),
-        "aws:securetransport": ("true" if request.is_secure else "false",),
-        "aws:sourceip": (request.peer.address,),
-        "aws:useragent": (request.headers.get("user-agent", ""),),
-    }
-    if principal.account_id is not None:
-        context["aws:principalaccount"] = (principal.account_id,)
-        context["aws:principalarn"] = (principal.name,)
-        context["aws:userid"] = (principal.account_id,)
-        context["aws:principaltype"] = ("Account",)
-    return context

@@ -21,14 +21,16 @@ async def create_alias(api: LambdaApi, call: Call) -> Members:
         description=params.get("Description", ""),
         weights=_weights(params) or {},
     )
-    return _shape(api, await api.database.run(aliases.create_alias, api.context(), request))
+    return _shape(
+        api, await api.database.run(aliases.create_alias, api.context(call.principal), request)
+    )
 
 
 async def get_alias(api: LambdaApi, call: Call) -> Members:
     """GetAlias."""
     function_name = parse_unqualified(call.params["FunctionName"], api.scope)
     found = await api.database.read(
-        aliases.get_alias, api.context(), function_name, call.params["Name"]
+        aliases.get_alias, api.context(call.principal), function_name, call.params["Name"]
     )
     return _shape(api, found)
 
@@ -38,7 +40,7 @@ async def list_aliases(api: LambdaApi, call: Call) -> Members:
     params = call.params
     page = await api.database.read(
         aliases.list_aliases,
-        api.context(),
+        api.context(call.principal),
         parse_unqualified(params["FunctionName"], api.scope),
         version=params.get("FunctionVersion"),
         marker=params.get("Marker"),
@@ -61,13 +63,17 @@ async def update_alias(api: LambdaApi, call: Call) -> Members:
         weights=_weights(params),
         revision_id=params.get("RevisionId"),
     )
-    return _shape(api, await api.database.run(aliases.update_alias, api.context(), request))
+    return _shape(
+        api, await api.database.run(aliases.update_alias, api.context(call.principal), request)
+    )
 
 
 async def delete_alias(api: LambdaApi, call: Call) -> Members:
     """DeleteAlias: 204 whether or not it was there."""
     function_name = parse_unqualified(call.params["FunctionName"], api.scope)
-    await api.database.run(aliases.delete_alias, api.context(), function_name, call.params["Name"])
+    await api.database.run(
+        aliases.delete_alias, api.context(call.principal), function_name, call.params["Name"]
+    )
     return {}
 
 

@@ -19,6 +19,7 @@ from lambd.invoke.pipeline import InvokePipeline
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError
 from lambd.model.limits import Limits
+from lambd.model.policies import Principal
 from lambd.store.blobs import BlobStore
 from lambd.store.database import Database
 
@@ -31,12 +32,16 @@ Reply = Callable[[Members | PlatformError], None]
 class Call:
     """One decoded request."""
 
-    __slots__ = ("extra_headers", "params", "request", "request_id")
+    __slots__ = ("extra_headers", "params", "principal", "request", "request_id")
 
-    def __init__(self, params: Members, request_id: str, request: Request) -> None:
+    def __init__(
+        self, params: Members, request_id: str, request: Request, principal: Principal
+    ) -> None:
         self.params = params
         self.request_id = request_id
         self.request = request
+        # Who sent it.
+        self.principal = principal
         # Reply headers that the model does not know.
         self.extra_headers: list[tuple[str, str]] | None = None
 
@@ -66,9 +71,10 @@ class LambdaApi:
         """The URL with this id."""
         return f"{self.url_scheme}://{url_id}.lambda-url.{self.scope.region}.{self.url_domain}/"
 
-    def context(self) -> ControlContext:
+    def context(self, principal: Principal) -> ControlContext:
         """What a control function needs to know of its surroundings, now."""
         return ControlContext(
+            principal=principal,
             scope=self.scope,
             limits=self.limits,
             now=datetime.now(UTC),  # noqa: TID251 - an edge

@@ -14,7 +14,7 @@ from lambd.model.settings import Cors, FunctionUrl, InvokeMode, UrlAuthType
 async def create_function_url_config(api: LambdaApi, call: Call) -> Members:
     """CreateFunctionUrlConfig; InvokeMode is in the reply only if it was sent."""
     url = await api.database.run(
-        function_urls.create_function_url, api.context(), _changes(api, call.params)
+        function_urls.create_function_url, api.context(call.principal), _changes(api, call.params)
     )
     reply = _url(api, url)
     del reply["LastModifiedTime"]
@@ -27,7 +27,10 @@ async def get_function_url_config(api: LambdaApi, call: Call) -> Members:
     """GetFunctionUrlConfig."""
     reference = _reference(api, call.params)
     return _url(
-        api, await api.database.read(function_urls.get_function_url, api.context(), reference)
+        api,
+        await api.database.read(
+            function_urls.get_function_url, api.context(call.principal), reference
+        ),
     )
 
 
@@ -36,7 +39,7 @@ async def list_function_url_configs(api: LambdaApi, call: Call) -> Members:
     params = call.params
     page = await api.database.read(
         function_urls.list_function_urls,
-        api.context(),
+        api.context(call.principal),
         parse_function_reference(params["FunctionName"], api.scope).name,
         marker=params.get("Marker"),
         max_items=params.get("MaxItems"),
@@ -51,14 +54,19 @@ async def update_function_url_config(api: LambdaApi, call: Call) -> Members:
     """UpdateFunctionUrlConfig."""
     changes = _changes(api, call.params)
     return _url(
-        api, await api.database.run(function_urls.update_function_url, api.context(), changes)
+        api,
+        await api.database.run(
+            function_urls.update_function_url, api.context(call.principal), changes
+        ),
     )
 
 
 async def delete_function_url_config(api: LambdaApi, call: Call) -> Members:
     """DeleteFunctionUrlConfig."""
     reference = _reference(api, call.params)
-    await api.database.run(function_urls.delete_function_url, api.context(), reference)
+    await api.database.run(
+        function_urls.delete_function_url, api.context(call.principal), reference
+    )
     return {}
 
 

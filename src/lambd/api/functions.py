@@ -46,7 +46,7 @@ async def create_function(api: LambdaApi, call: Call) -> Members:
         tags=params.get("Tags", {}),
         publish=params.get("Publish", False),
     )
-    made = await api.database.run(functions.create_function, api.context(), request)
+    made = await api.database.run(functions.create_function, api.context(call.principal), request)
     # Unqualified even when it is version 1 that the reply shows [L].
     return configuration(api, made, arn_qualifier=None)
 
@@ -54,7 +54,7 @@ async def create_function(api: LambdaApi, call: Call) -> Members:
 async def get_function(api: LambdaApi, call: Call) -> Members:
     """GetFunction: configuration, a link to the code, tags."""
     reference = _reference(api, call.params)
-    found = await api.database.read(functions.get_function, api.context(), reference)
+    found = await api.database.read(functions.get_function, api.context(call.principal), reference)
     version = found.version
     reply: Members = {
         "Configuration": configuration(
@@ -75,7 +75,9 @@ async def get_function(api: LambdaApi, call: Call) -> Members:
 async def get_function_configuration(api: LambdaApi, call: Call) -> Members:
     """GetFunctionConfiguration."""
     reference = _reference(api, call.params)
-    version = await api.database.read(functions.get_configuration, api.context(), reference)
+    version = await api.database.read(
+        functions.get_configuration, api.context(call.principal), reference
+    )
     return configuration(
         api, version, arn_qualifier=requested_qualifier(version, reference.qualifier)
     )
@@ -90,7 +92,7 @@ async def list_functions(api: LambdaApi, call: Call) -> Members:
     all_versions = params.get("FunctionVersion") == "ALL"
     page = await api.database.read(
         functions.list_functions,
-        api.context(),
+        api.context(call.principal),
         all_versions=all_versions,
         marker=params.get("Marker"),
         max_items=params.get("MaxItems"),
@@ -118,7 +120,7 @@ async def update_function_code(api: LambdaApi, call: Call) -> Members:
         dry_run=dry_run,
         revision_id=params.get("RevisionId"),
     )
-    updated = await api.database.run(functions.update_code, api.context(), request)
+    updated = await api.database.run(functions.update_code, api.context(call.principal), request)
     return configuration(api, updated, arn_qualifier=requested_qualifier(updated, None))
 
 
@@ -131,14 +133,16 @@ async def update_function_configuration(api: LambdaApi, call: Call) -> Members:
         layers=params.get("Layers"),
         revision_id=params.get("RevisionId"),
     )
-    updated = await api.database.run(functions.update_configuration, api.context(), request)
+    updated = await api.database.run(
+        functions.update_configuration, api.context(call.principal), request
+    )
     return configuration(api, updated, arn_qualifier=None)
 
 
 async def delete_function(api: LambdaApi, call: Call) -> Members:
     """DeleteFunction: 204 and no body, as recorded from AWS."""
     reference = _reference(api, call.params)
-    await api.database.run(functions.delete_function, api.context(), reference)
+    await api.database.run(functions.delete_function, api.context(call.principal), reference)
     return {"StatusCode": 204}
 
 
@@ -151,7 +155,7 @@ async def publish_version(api: LambdaApi, call: Call) -> Members:
         description=params.get("Description"),
         revision_id=params.get("RevisionId"),
     )
-    version = await api.database.run(versions.publish_version, api.context(), request)
+    version = await api.database.run(versions.publish_version, api.context(call.principal), request)
     return configuration(api, version, arn_qualifier=version.version)
 
 
@@ -160,7 +164,7 @@ async def list_versions_by_function(api: LambdaApi, call: Call) -> Members:
     params = call.params
     page = await api.database.read(
         versions.list_versions,
-        api.context(),
+        api.context(call.principal),
         parse_unqualified(params["FunctionName"], api.scope),
         marker=params.get("Marker"),
         max_items=params.get("MaxItems"),
@@ -175,7 +179,9 @@ async def list_versions_by_function(api: LambdaApi, call: Call) -> Members:
 async def tag_resource(api: LambdaApi, call: Call) -> Members:
     """TagResource."""
     params = call.params
-    await api.database.run(tags.tag_resource, api.context(), params["Resource"], params["Tags"])
+    await api.database.run(
+        tags.tag_resource, api.context(call.principal), params["Resource"], params["Tags"]
+    )
     return {}
 
 
@@ -183,7 +189,7 @@ async def untag_resource(api: LambdaApi, call: Call) -> Members:
     """UntagResource."""
     params = call.params
     await api.database.run(
-        tags.untag_resource, api.context(), params["Resource"], params["TagKeys"]
+        tags.untag_resource, api.context(call.principal), params["Resource"], params["TagKeys"]
     )
     return {}
 
@@ -191,7 +197,7 @@ async def untag_resource(api: LambdaApi, call: Call) -> Members:
 async def list_tags(api: LambdaApi, call: Call) -> Members:
     """ListTags."""
     resource = call.params["Resource"]
-    return {"Tags": await api.database.read(tags.list_tags, api.context(), resource)}
+    return {"Tags": await api.database.read(tags.list_tags, api.context(call.principal), resource)}
 
 
 def _reference(api: LambdaApi, params: Members) -> FunctionReference:

@@ -12,7 +12,9 @@ from lambd.model.settings import StoredEventInvokeConfig
 async def put_function_event_invoke_config(api: LambdaApi, call: Call) -> Members:
     """PutFunctionEventInvokeConfig: in place of what is there."""
     changes = _changes(api, call.params)
-    stored = await api.database.run(invoke_config.put_event_invoke_config, api.context(), changes)
+    stored = await api.database.run(
+        invoke_config.put_event_invoke_config, api.context(call.principal), changes
+    )
     return _config(api, stored)
 
 
@@ -20,7 +22,7 @@ async def update_function_event_invoke_config(api: LambdaApi, call: Call) -> Mem
     """UpdateFunctionEventInvokeConfig: absent members stay as they are."""
     changes = _changes(api, call.params)
     stored = await api.database.run(
-        invoke_config.update_event_invoke_config, api.context(), changes
+        invoke_config.update_event_invoke_config, api.context(call.principal), changes
     )
     return _config(api, stored)
 
@@ -30,7 +32,9 @@ async def get_function_event_invoke_config(api: LambdaApi, call: Call) -> Member
     reference = _reference(api, call.params)
     return _config(
         api,
-        await api.database.read(invoke_config.get_event_invoke_config, api.context(), reference),
+        await api.database.read(
+            invoke_config.get_event_invoke_config, api.context(call.principal), reference
+        ),
     )
 
 
@@ -39,7 +43,7 @@ async def list_function_event_invoke_configs(api: LambdaApi, call: Call) -> Memb
     params = call.params
     page = await api.database.read(
         invoke_config.list_event_invoke_configs,
-        api.context(),
+        api.context(call.principal),
         parse_function_reference(params["FunctionName"], api.scope).name,
         marker=params.get("Marker"),
         max_items=params.get("MaxItems"),
@@ -53,7 +57,9 @@ async def list_function_event_invoke_configs(api: LambdaApi, call: Call) -> Memb
 async def delete_function_event_invoke_config(api: LambdaApi, call: Call) -> Members:
     """DeleteFunctionEventInvokeConfig."""
     reference = _reference(api, call.params)
-    await api.database.run(invoke_config.delete_event_invoke_config, api.context(), reference)
+    await api.database.run(
+        invoke_config.delete_event_invoke_config, api.context(call.principal), reference
+    )
     return {}
 
 

@@ -27,7 +27,9 @@ async def publish_layer_version(api: LambdaApi, call: Call) -> Members:
         compatible_architectures=_texts(params, "CompatibleArchitectures"),
         license_info=params.get("LicenseInfo"),
     )
-    version = await api.database.run(layers.publish_layer_version, api.context(), request)
+    version = await api.database.run(
+        layers.publish_layer_version, api.context(call.principal), request
+    )
     return _layer_version(api, version)
 
 
@@ -35,7 +37,10 @@ async def get_layer_version(api: LambdaApi, call: Call) -> Members:
     """GetLayerVersion."""
     params = call.params
     version = await api.database.read(
-        layers.get_layer_version, api.context(), params["LayerName"], params["VersionNumber"]
+        layers.get_layer_version,
+        api.context(call.principal),
+        params["LayerName"],
+        params["VersionNumber"],
     )
     return _layer_version(api, version)
 
@@ -43,7 +48,9 @@ async def get_layer_version(api: LambdaApi, call: Call) -> Members:
 async def get_layer_version_by_arn(api: LambdaApi, call: Call) -> Members:
     """GetLayerVersionByArn."""
     arn = call.params["Arn"]
-    version = await api.database.read(layers.get_layer_version_by_arn, api.context(), arn)
+    version = await api.database.read(
+        layers.get_layer_version_by_arn, api.context(call.principal), arn
+    )
     return _layer_version(api, version)
 
 
@@ -51,7 +58,7 @@ async def list_layers(api: LambdaApi, call: Call) -> Members:
     """ListLayers: each with its latest version that matches."""
     page = await api.database.read(
         layers.list_layers,
-        api.context(),
+        api.context(call.principal),
         _filter(call.params),
         marker=call.params.get("Marker"),
         max_items=call.params.get("MaxItems"),
@@ -71,7 +78,7 @@ async def list_layer_versions(api: LambdaApi, call: Call) -> Members:
     """ListLayerVersions: the newest first."""
     page = await api.database.read(
         layers.list_layer_versions,
-        api.context(),
+        api.context(call.principal),
         call.params["LayerName"],
         _filter(call.params),
         marker=call.params.get("Marker"),
@@ -85,7 +92,10 @@ async def delete_layer_version(api: LambdaApi, call: Call) -> Members:
     """DeleteLayerVersion."""
     params = call.params
     await api.database.run(
-        layers.delete_layer_version, api.context(), params["LayerName"], params["VersionNumber"]
+        layers.delete_layer_version,
+        api.context(call.principal),
+        params["LayerName"],
+        params["VersionNumber"],
     )
     return {}
 
@@ -104,7 +114,7 @@ async def add_layer_version_permission(api: LambdaApi, call: Call) -> Members:
         permission=permission,
         revision_id=params.get("RevisionId"),
     )
-    context = api.context()
+    context = api.context(call.principal)
     policy = await api.database.run(layer_permissions.add_layer_permission, context, request)
     name = layers.layer_name(context, request.layer, "")
     arn = layer_arn(api.scope, name, request.number)
@@ -118,7 +128,7 @@ async def add_layer_version_permission(api: LambdaApi, call: Call) -> Members:
 async def get_layer_version_policy(api: LambdaApi, call: Call) -> Members:
     """GetLayerVersionPolicy."""
     params = call.params
-    context = api.context()
+    context = api.context(call.principal)
     policy = await api.database.read(
         layer_permissions.get_layer_policy, context, params["LayerName"], params["VersionNumber"]
     )
@@ -135,7 +145,7 @@ async def remove_layer_version_permission(api: LambdaApi, call: Call) -> Members
     params = call.params
     await api.database.run(
         layer_permissions.remove_layer_permission,
-        api.context(),
+        api.context(call.principal),
         params["LayerName"],
         params["VersionNumber"],
         params["StatementId"],

@@ -24,7 +24,9 @@ async def add_permission(api: LambdaApi, call: Call) -> Members:
         invoked_via_function_url=params.get("InvokedViaFunctionUrl"),
         revision_id=params.get("RevisionId"),
     )
-    statement = await api.database.run(permissions.add_permission, api.context(), request)
+    statement = await api.database.run(
+        permissions.add_permission, api.context(call.principal), request
+    )
     return {"Statement": statement}
 
 
@@ -33,7 +35,7 @@ async def remove_permission(api: LambdaApi, call: Call) -> Members:
     params = call.params
     await api.database.run(
         permissions.remove_permission,
-        api.context(),
+        api.context(call.principal),
         _reference(api, params),
         params["StatementId"],
         params.get("RevisionId"),
@@ -44,7 +46,9 @@ async def remove_permission(api: LambdaApi, call: Call) -> Members:
 async def get_policy(api: LambdaApi, call: Call) -> Members:
     """GetPolicy."""
     reference = _reference(api, call.params)
-    return _policy(await api.database.read(permissions.get_policy, api.context(), reference))
+    return _policy(
+        await api.database.read(permissions.get_policy, api.context(call.principal), reference)
+    )
 
 
 async def put_resource_policy(api: LambdaApi, call: Call) -> Members:
@@ -53,7 +57,7 @@ async def put_resource_policy(api: LambdaApi, call: Call) -> Members:
     return _policy(
         await api.database.run(
             permissions.put_resource_policy,
-            api.context(),
+            api.context(call.principal),
             params["ResourceArn"],
             params["Policy"],
             params.get("RevisionId"),
@@ -64,7 +68,9 @@ async def put_resource_policy(api: LambdaApi, call: Call) -> Members:
 async def get_resource_policy(api: LambdaApi, call: Call) -> Members:
     """GetResourcePolicy."""
     arn = call.params["ResourceArn"]
-    return _policy(await api.database.read(permissions.get_resource_policy, api.context(), arn))
+    return _policy(
+        await api.database.read(permissions.get_resource_policy, api.context(call.principal), arn)
+    )
 
 
 async def delete_resource_policy(api: LambdaApi, call: Call) -> Members:
@@ -72,7 +78,7 @@ async def delete_resource_policy(api: LambdaApi, call: Call) -> Members:
     params = call.params
     await api.database.run(
         permissions.delete_resource_policy,
-        api.context(),
+        api.context(call.principal),
         params["ResourceArn"],
         params.get("RevisionId"),
     )

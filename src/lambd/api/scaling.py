@@ -14,21 +14,25 @@ async def put_function_concurrency(api: LambdaApi, call: Call) -> Members:
     """PutFunctionConcurrency."""
     name = parse_unqualified(call.params["FunctionName"], api.scope)
     reserved = call.params["ReservedConcurrentExecutions"]
-    await api.database.run(scaling.put_function_concurrency, api.context(), name, reserved)
+    await api.database.run(
+        scaling.put_function_concurrency, api.context(call.principal), name, reserved
+    )
     return {"ReservedConcurrentExecutions": reserved}
 
 
 async def get_function_concurrency(api: LambdaApi, call: Call) -> Members:
     """GetFunctionConcurrency: an empty document when nothing is reserved."""
     name = parse_unqualified(call.params["FunctionName"], api.scope)
-    reserved = await api.database.read(scaling.get_function_concurrency, api.context(), name)
+    reserved = await api.database.read(
+        scaling.get_function_concurrency, api.context(call.principal), name
+    )
     return {} if reserved is None else {"ReservedConcurrentExecutions": reserved}
 
 
 async def delete_function_concurrency(api: LambdaApi, call: Call) -> Members:
     """DeleteFunctionConcurrency."""
     name = parse_unqualified(call.params["FunctionName"], api.scope)
-    await api.database.run(scaling.delete_function_concurrency, api.context(), name)
+    await api.database.run(scaling.delete_function_concurrency, api.context(call.principal), name)
     return {}
 
 
@@ -36,14 +40,16 @@ async def put_function_recursion_config(api: LambdaApi, call: Call) -> Members:
     """PutFunctionRecursionConfig."""
     name = parse_unqualified(call.params["FunctionName"], api.scope)
     recursive_loop = RecursiveLoop(call.params["RecursiveLoop"])
-    await api.database.run(scaling.put_recursion_config, api.context(), name, recursive_loop)
+    await api.database.run(
+        scaling.put_recursion_config, api.context(call.principal), name, recursive_loop
+    )
     return {"RecursiveLoop": recursive_loop.value}
 
 
 async def get_function_recursion_config(api: LambdaApi, call: Call) -> Members:
     """GetFunctionRecursionConfig."""
     name = parse_unqualified(call.params["FunctionName"], api.scope)
-    found = await api.database.read(scaling.get_recursion_config, api.context(), name)
+    found = await api.database.read(scaling.get_recursion_config, api.context(call.principal), name)
     return {"RecursiveLoop": found.value}
 
 
@@ -58,11 +64,11 @@ async def put_runtime_management_config(api: LambdaApi, call: Call) -> Members:
     current: str | None = None
     if config.runtime_version_arn is not None:
         version = await api.database.read(
-            require_version, api.context(), FunctionReference(name=reference.name)
+            require_version, api.context(call.principal), FunctionReference(name=reference.name)
         )
         current = await api.runtime_version_arn(version.config.runtime or "")
     stored = await api.database.run(
-        scaling.put_runtime_management, api.context(), reference, config, current
+        scaling.put_runtime_management, api.context(call.principal), reference, config, current
     )
     return _runtime_management(api, reference, stored)
 
@@ -70,14 +76,15 @@ async def put_runtime_management_config(api: LambdaApi, call: Call) -> Members:
 async def get_runtime_management_config(api: LambdaApi, call: Call) -> Members:
     """GetRuntimeManagementConfig."""
     reference = _reference(api, call.params)
-    found = await api.database.read(scaling.get_runtime_management, api.context(), reference)
+    found = await api.database.read(
+        scaling.get_runtime_management, api.context(call.principal), reference
+    )
     return _runtime_management(api, reference, found)
 
 
 async def get_account_settings(api: LambdaApi, call: Call) -> Members:
     """GetAccountSettings."""
-    del call
-    usage = await api.database.read(scaling.get_account_usage, api.context())
+    usage = await api.database.read(scaling.get_account_usage, api.context(call.principal))
     limits = api.limits
     return {
         "AccountLimit": {
@@ -96,7 +103,7 @@ async def put_provisioned_concurrency_config(api: LambdaApi, call: Call) -> Memb
     reference = _reference(api, call.params)
     requested = call.params["ProvisionedConcurrentExecutions"]
     config = await api.database.run(
-        provisioned.put_provisioned_concurrency, api.context(), reference, requested
+        provisioned.put_provisioned_concurrency, api.context(call.principal), reference, requested
     )
     return _provisioned(api, config)
 
@@ -105,7 +112,7 @@ async def get_provisioned_concurrency_config(api: LambdaApi, call: Call) -> Memb
     """GetProvisionedConcurrencyConfig."""
     reference = _reference(api, call.params)
     config = await api.database.read(
-        provisioned.get_provisioned_concurrency, api.context(), reference
+        provisioned.get_provisioned_concurrency, api.context(call.principal), reference
     )
     return _provisioned(api, config)
 
@@ -115,7 +122,7 @@ async def list_provisioned_concurrency_configs(api: LambdaApi, call: Call) -> Me
     params = call.params
     page = await api.database.read(
         provisioned.list_provisioned_concurrency,
-        api.context(),
+        api.context(call.principal),
         parse_unqualified(params["FunctionName"], api.scope),
         marker=params.get("Marker"),
         max_items=params.get("MaxItems"),
@@ -136,7 +143,9 @@ async def list_provisioned_concurrency_configs(api: LambdaApi, call: Call) -> Me
 async def delete_provisioned_concurrency_config(api: LambdaApi, call: Call) -> Members:
     """DeleteProvisionedConcurrencyConfig."""
     reference = _reference(api, call.params)
-    await api.database.run(provisioned.delete_provisioned_concurrency, api.context(), reference)
+    await api.database.run(
+        provisioned.delete_provisioned_concurrency, api.context(call.principal), reference
+    )
     return {}
 
 

@@ -1,4 +1,4 @@
-"""What every control function is told besides its request: place, limits, time, runtimes."""
+"""What every control function is told besides its request: who asks, place, limits, time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Protocol
 
 from lambd.model.arns import Scope
 from lambd.model.limits import Limits
+from lambd.model.policies import Principal
 
 
 class RuntimeRules(Protocol):
@@ -21,6 +22,8 @@ class RuntimeRules(Protocol):
 class ControlContext:
     """The surroundings of one request; `now` is when it came."""
 
+    # Who asks; a service, where lambd acts by itself.
+    principal: Principal
     scope: Scope
     limits: Limits
     runtimes: RuntimeRules

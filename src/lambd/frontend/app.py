@@ -18,6 +18,7 @@ from functools import partial
 
 import structlog
 
+from lambd.access.actions import lambda_action
 from lambd.access.authority import Authority
 from lambd.api.call import Call, LambdaApi, Members, Reply
 from lambd.api.operations import (
@@ -233,9 +234,10 @@ class FrontDoor:
             raise self._limits.too_large(operation.name, exchange.request)
         request = exchange.request
         principal = self._authority.authenticate(request)
-        call = Call(operation.decode(request, labels), request_id, request)
+        call = Call(operation.decode(request, labels), request_id, request, principal)
         refuse_unsupported(operation.name, call.params)
-        return call, self._authority.authorise(principal, operation.name, call.params, request)
+        asked = lambda_action(operation.name, call.params, self._lambda_api.scope)
+        return call, self._authority.authorise(principal, *asked, request)
 
     async def _call_lambda(
         self, operation: Operation, labels: Mapping[str, str], exchange: Exchange, request_id: str
@@ -262,7 +264,7 @@ class FrontDoor:
         del request_id
         if exchange.body_exceeded:
             raise self._limits.too_large(operation.name, exchange.request)
-        return await service.call(operation, labels, exchange.request)
+        return await service.call(operation, labels, exchange.request, self._authority)
 
     async def _serve_page(
         self, exchange: Exchange, page: Callable[[Exchange], Awaitable[Response]]

@@ -1,8 +1,9 @@
 """A service beside Lambda: its model and a handler for each operation it answers.
 
 All of them share the platform's port. Those of the JSON 1.1 protocol are told apart by
-`X-Amz-Target`, those of rest-json by method and path. A handler takes the decoded and validated
-members of a request and gives those of the reply, as the model spells them.
+`X-Amz-Target`, those of rest-json by method and path. A handler takes the surroundings of a request
+that was let pass, and its decoded and validated members; it gives those of the reply, as the model
+spells them.
 """
 
 from __future__ import annotations
@@ -11,11 +12,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lambd.access.actions import service_action
+from lambd.access.authority import Authority
+from lambd.control.context import ControlContext
 from lambd.http.messages import Request, Response
 from lambd.model.errors import UnimplementedOperationError
+from lambd.model.policies import Principal
 from lambd.wire.service_model import Operation, ServiceModel
 
-Handler = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
+Handler = Callable[[ControlContext, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+Contexts = Callable[[Principal], ControlContext]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,17 +30,30 @@ class JsonService:
 
     model: ServiceModel
     handlers: Mapping[str, Handler]
+    # Who asks -> the surroundings of a request that comes now.
+    contexts: Contexts
 
     async def call(
-        self, operation: Operation, labels: Mapping[str, str], request: Request
+        self,
+        operation: Operation,
+        labels: Mapping[str, str],
+        request: Request,
+        authority: Authority,
     ) -> Response:
         """The response to a request for one of the model's operations.
 
         Raises:
             UnimplementedOperationError: it has no handler.
+            AccessDeniedError: the caller may not do this.
             PlatformError: the request is malformed or refused.
         """
         handler = self.handlers.get(operation.name)
         if handler is None:
             raise UnimplementedOperationError
-        return operation.encode(await handler(operation.decode(request, labels)))
+        params = operation.decode(request, labels)
+        principal = authority.authenticate(request)
+        action = service_action(self.model.service, operation.name)
+        pending = authority.authorise(principal, action, None, request)
+        if pending is not None:
+            await pending
+        return operation.encode(await handler(self.contexts(principal), params))

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from lambd.access.authority import Authority, context_of
+from lambd.access.actions import INVOKE_FUNCTION, INVOKE_FUNCTION_URL
+from lambd.access.authority import Authority
+from lambd.access.principals import ANYONE
 from lambd.access.sigv4 import Key, is_signed, verify
 from lambd.http.messages import Request
 from lambd.model.arns import LATEST, FunctionReference, Scope
@@ -21,17 +23,15 @@ from lambd.model.errors import (
     InvalidSignatureError,
     UnrecognizedClientError,
 )
-from lambd.model.policies import Principal, PrincipalKind
+from lambd.model.policies import Principal
 from lambd.model.settings import FunctionUrl, UrlAuthType
-from lambd.store.settings_cache import SettingsCache
 from lambd.urls.events import UrlCaller
 
 FORBIDDEN = (
     "Forbidden. For troubleshooting Function URL authorization issues, see: "
     "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
 )
-_ACTIONS = ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")
-_ANYONE = Principal(kind=PrincipalKind.ANONYMOUS, name="anonymous")
+_ACTIONS = (INVOKE_FUNCTION_URL, INVOKE_FUNCTION)
 
 
 class UrlAccess:
@@ -41,7 +41,6 @@ class UrlAccess:
         self,
         *,
         authority: Authority,
-        settings: SettingsCache,
         scope: Scope,
         keys: Mapping[str, Key],
     ) -> None:
@@ -49,7 +48,6 @@ class UrlAccess:
         keys: the account's, by access key id.
         """
         self._authority = authority
-        self._settings = settings
         self._scope = scope
         self._keys = keys
 
@@ -65,7 +63,7 @@ class UrlAccess:
                 signed as it should be.
         """
         if url.auth_type is UrlAuthType.NONE:
-            await self._authorise(url, request, _ANYONE)
+            await self._authorise(url, request, ANYONE)
             return None
         if not is_signed(request):
             raise AccessDeniedError(FORBIDDEN)
@@ -81,13 +79,15 @@ class UrlAccess:
     async def _authorise(self, url: FunctionUrl, request: Request, principal: Principal) -> None:
         qualifier = None if url.qualifier == LATEST else url.qualifier
         function = FunctionReference(name=url.function_name, qualifier=qualifier)
-        settings = await self._settings.get(function.name)
-        context = context_of(principal, request)
-        context["lambda:functionurlauthtype"] = (url.auth_type.value,)
-        context["lambda:invokedviafunctionurl"] = ("true",)
+        keys = {
+            "lambda:functionurlauthtype": (url.auth_type.value,),
+            "lambda:invokedviafunctionurl": ("true",),
+        }
         try:
             for action in _ACTIONS:
-                self._authority.check(principal, action, function, settings, context)
+                pending = self._authority.authorise(principal, action, function, request, keys)
+                if pending is not None:
+                    await pending
         except AccessDeniedError:
             raise AccessDeniedError(FORBIDDEN) from None
 

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from lambd.access.principals import root_of
 from lambd.control.configuration import ConfigurationChanges, LoggingChanges, apply_changes
 from lambd.control.context import ControlContext
 from lambd.model.arns import Scope
@@ -29,8 +30,10 @@ class Rules:
         return None if identifier == "python3.12" else f"{identifier} refused on {today}"
 
 
+SCOPE = Scope(account_id="000000000000", region="us-east-1")
 CONTEXT = ControlContext(
-    scope=Scope(account_id="000000000000", region="us-east-1"),
+    principal=root_of(SCOPE),
+    scope=SCOPE,
     limits=Limits(),
     runtimes=Rules(),
     now=datetime(2026, 11, 24, tzinfo=UTC),

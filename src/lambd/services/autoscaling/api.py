@@ -6,7 +6,7 @@ effect: AWS, too, scales Lambda with its service-linked role, whatever is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lambd.control.context import ControlContext
@@ -35,7 +35,7 @@ from lambd.services.autoscaling.shapes import (
     target_members,
 )
 from lambd.services.autoscaling.targets import TargetChanges, target_arn
-from lambd.services.service import JsonService
+from lambd.services.service import Contexts, JsonService
 from lambd.store.database import Database
 from lambd.wire.service_model import load_autoscaling_model
 
@@ -51,14 +51,15 @@ _Params = Mapping[str, Any]
 class AutoscalingApi:
     """Answers Application Auto Scaling operations; safe for concurrent calls."""
 
-    def __init__(self, database: Database, context: Callable[[], ControlContext]) -> None:
+    def __init__(self, database: Database, contexts: Contexts) -> None:
         self._database = database
-        self._context = context
+        self._contexts = contexts
 
     def service(self) -> JsonService:
         """The operations that are answered."""
         return JsonService(
             model=load_autoscaling_model(),
+            contexts=self._contexts,
             handlers={
                 "DeleteScalingPolicy": self._delete_scaling_policy,
                 "DeleteScheduledAction": self._delete_scheduled_action,
@@ -78,7 +79,7 @@ class AutoscalingApi:
 
     # -- targets
 
-    async def _register_scalable_target(self, params: _Params) -> Members:
+    async def _register_scalable_target(self, context: ControlContext, params: _Params) -> Members:
         suspended = params.get("SuspendedState", {})
         changes = TargetChanges(
             min_capacity=params.get("MinCapacity"),
@@ -88,17 +89,18 @@ class AutoscalingApi:
             scheduled_suspended=suspended.get("ScheduledScalingSuspended"),
             tags=params.get("Tags"),
         )
-        context = self._context()
         target = await self._database.run(
             autoscaling.register_target, context, _resource_of(params), changes
         )
         return {"ScalableTargetARN": target_arn(context.scope, target)}
 
-    async def _deregister_scalable_target(self, params: _Params) -> Members:
+    async def _deregister_scalable_target(
+        self, context: ControlContext, params: _Params
+    ) -> Members:
         await self._database.run(autoscaling.deregister_target, _resource_of(params))
         return {}
 
-    async def _describe_scalable_targets(self, params: _Params) -> Members:
+    async def _describe_scalable_targets(self, context: ControlContext, params: _Params) -> Members:
         _check_filter(params)
         page = await self._database.read(
             list_targets,
@@ -106,34 +108,33 @@ class AutoscalingApi:
             marker=params.get("NextToken"),
             limit=_page_size(params, _PAGE),
         )
-        scope = self._context().scope
+        scope = context.scope
         targets = [target_members(target, scope) for target in page.items]
         return {"ScalableTargets": targets, "NextToken": page.next_marker}
 
     # -- tags
 
-    async def _list_tags_for_resource(self, params: _Params) -> Members:
+    async def _list_tags_for_resource(self, context: ControlContext, params: _Params) -> Members:
         arn = params["ResourceARN"]
-        tags = await self._database.read(autoscaling.get_tags, self._context(), arn)
+        tags = await self._database.read(autoscaling.get_tags, context, arn)
         return {"Tags": dict(tags)}
 
-    async def _tag_resource(self, params: _Params) -> Members:
+    async def _tag_resource(self, context: ControlContext, params: _Params) -> Members:
         await self._database.run(
-            autoscaling.tag_target, self._context(), params["ResourceARN"], params["Tags"]
+            autoscaling.tag_target, context, params["ResourceARN"], params["Tags"]
         )
         return {}
 
-    async def _untag_resource(self, params: _Params) -> Members:
+    async def _untag_resource(self, context: ControlContext, params: _Params) -> Members:
         await self._database.run(
-            autoscaling.untag_target, self._context(), params["ResourceARN"], params["TagKeys"]
+            autoscaling.untag_target, context, params["ResourceARN"], params["TagKeys"]
         )
         return {}
 
     # -- policies
 
-    async def _put_scaling_policy(self, params: _Params) -> Members:
+    async def _put_scaling_policy(self, context: ControlContext, params: _Params) -> Members:
         resource_id = _resource_of(params)
-        context = self._context()
         policy = await self._database.run(
             autoscaling.put_policy,
             context,
@@ -147,13 +148,13 @@ class AutoscalingApi:
             "Alarms": alarm_members(policy, context.scope),
         }
 
-    async def _delete_scaling_policy(self, params: _Params) -> Members:
+    async def _delete_scaling_policy(self, context: ControlContext, params: _Params) -> Members:
         await self._database.run(
             autoscaling.delete_policy, _resource_of(params), params["PolicyName"]
         )
         return {}
 
-    async def _describe_scaling_policies(self, params: _Params) -> Members:
+    async def _describe_scaling_policies(self, context: ControlContext, params: _Params) -> Members:
         _check_filter(params)
         page = await self._database.read(
             list_policies,
@@ -162,13 +163,13 @@ class AutoscalingApi:
             marker=params.get("NextToken"),
             limit=_page_size(params, _PAGE_OF_POLICIES),
         )
-        scope = self._context().scope
+        scope = context.scope
         policies = [policy_members(policy, scope) for policy in page.items]
         return {"ScalingPolicies": policies, "NextToken": page.next_marker}
 
     # -- scheduled actions
 
-    async def _put_scheduled_action(self, params: _Params) -> Members:
+    async def _put_scheduled_action(self, context: ControlContext, params: _Params) -> Members:
         resource_id = _resource_of(params)
         bounds = params.get("ScalableTargetAction")
         changes = ActionChanges(
@@ -180,20 +181,22 @@ class AutoscalingApi:
         )
         await self._database.run(
             scheduled_actions.put_action,
-            self._context(),
+            context,
             resource_id,
             params["ScheduledActionName"],
             changes,
         )
         return {}
 
-    async def _delete_scheduled_action(self, params: _Params) -> Members:
+    async def _delete_scheduled_action(self, context: ControlContext, params: _Params) -> Members:
         await self._database.run(
             scheduled_actions.delete_action, _resource_of(params), params["ScheduledActionName"]
         )
         return {}
 
-    async def _describe_scheduled_actions(self, params: _Params) -> Members:
+    async def _describe_scheduled_actions(
+        self, context: ControlContext, params: _Params
+    ) -> Members:
         _check_filter(params)
         page = await self._database.read(
             list_actions,
@@ -202,13 +205,15 @@ class AutoscalingApi:
             marker=params.get("NextToken"),
             limit=_page_size(params, _PAGE),
         )
-        scope = self._context().scope
+        scope = context.scope
         actions = [action_members(action, scope) for action in page.items]
         return {"ScheduledActions": actions, "NextToken": page.next_marker}
 
     # -- activities
 
-    async def _describe_scaling_activities(self, params: _Params) -> Members:
+    async def _describe_scaling_activities(
+        self, context: ControlContext, params: _Params
+    ) -> Members:
         _check_filter(params)
         page = await self._database.read(
             list_activities,

@@ -14,7 +14,12 @@ from typing import Protocol
 
 import structlog
 
+from lambd.access import principals
+from lambd.access.actions import INVOKE_FUNCTION
+from lambd.access.authority import Authority
+from lambd.access.context_keys import OnBehalf
 from lambd.control.context import ControlContext
+from lambd.model.arns import FunctionReference
 from lambd.model.errors import (
     InvalidRequestContentError,
     NotFoundError,
@@ -33,7 +38,6 @@ from lambd.services.dispatch.model import (
     retry_delay,
 )
 from lambd.services.dispatch.occurrences import Draw
-from lambd.services.dispatch.permission import check_permission
 from lambd.services.dispatch.rows import delete_dispatch, update_dispatch
 from lambd.services.scheduler.model import INVOKE_TARGET, InvokeInputError, parse_invoke_input
 from lambd.store.database import Database
@@ -45,6 +49,8 @@ _log = structlog.get_logger(__name__)
 _DELIVERIES = 4
 # Longest text of an error in a message attribute, characters.
 _ERROR_MESSAGE_CHARACTERS = 1024
+
+_EVENTS = principals.service("events.amazonaws.com")
 
 # Name -> type and value.
 Attributes = dict[str, tuple[str, str]]
@@ -68,6 +74,7 @@ class Handover:
         *,
         database: Database,
         context: Callable[[], ControlContext],
+        authority: Authority,
         invoke: Invoke,
         queues: Queues,
         draw: Draw,
@@ -75,12 +82,14 @@ class Handover:
         """Args:
         database: where the dispatches are.
         context: the surroundings of what is done now.
+        authority: judges whether a schedule or a rule may invoke its function.
         invoke: the way into Lambda; returns once an event is durable.
         queues: where dead letters go.
         draw: spreads what is tried again.
         """
         self._database = database
         self._context = context
+        self._authority = authority
         self._invoke = invoke
         self._queues = queues
         self._draw = draw
@@ -112,7 +121,7 @@ class Handover:
         if settings is None:
             arn = context.scope.function_arn(dispatch.function_name, dispatch.qualifier)
             raise NotFoundError(f"Function not found: {arn}")
-        check_permission(dispatch, settings, context.scope, context.now)
+        await self._authorise(dispatch, context)
         request = InvocationRequest(
             request_id=dispatch.request_id,
             function_name=dispatch.function_name,
@@ -122,6 +131,22 @@ class Handover:
             dispatch_id=dispatch.id,
         )
         await self._invoke(request)
+
+    async def _authorise(self, dispatch: Dispatch, context: ControlContext) -> None:
+        """Raise AccessDeniedError unless a dispatch may become an invocation.
+
+        A rule comes as the service, which only the function's resource policy can allow, a schedule
+        as its execution role.
+        """
+        role_arn, scope = dispatch.role_arn, context.scope
+        principal = _EVENTS if role_arn is None else principals.role(role_arn, scope)
+        function = FunctionReference(name=dispatch.function_name, qualifier=dispatch.qualifier)
+        origin = OnBehalf(
+            source_arn=dispatch.source_arn, account_id=scope.account_id, now=context.now
+        )
+        pending = self._authority.authorise(principal, INVOKE_FUNCTION, function, origin)
+        if pending is not None:
+            await pending
 
     async def _failed(self, dispatch: Dispatch, error: PlatformError) -> None:
         failure = failure_of(dispatch, error)

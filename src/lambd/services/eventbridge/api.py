@@ -6,7 +6,7 @@ effect: there are no rules that a service manages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lambd.control.context import ControlContext
@@ -23,7 +23,7 @@ from lambd.services.eventbridge.model import (
 )
 from lambd.services.eventbridge.rows import list_rules, list_targets
 from lambd.services.eventbridge.rules import RuleRequest
-from lambd.services.service import JsonService
+from lambd.services.service import Contexts, JsonService
 from lambd.services.tag_lists import tag_list, tags_of
 from lambd.store.database import Connection, Database
 from lambd.store.paging import Page
@@ -44,14 +44,15 @@ Members = dict[str, Any]
 class EventsApi:
     """Answers EventBridge operations on scheduled rules; safe for concurrent calls."""
 
-    def __init__(self, database: Database, context: Callable[[], ControlContext]) -> None:
+    def __init__(self, database: Database, contexts: Contexts) -> None:
         self._database = database
-        self._context = context
+        self._contexts = contexts
 
     def service(self) -> JsonService:
         """The operations that are answered."""
         return JsonService(
             model=load_events_model(),
+            contexts=self._contexts,
             handlers={
                 "DeleteRule": self._delete_rule,
                 "DescribeRule": self._describe_rule,
@@ -71,62 +72,62 @@ class EventsApi:
 
     # -- rules
 
-    async def _put_rule(self, params: _Params) -> Members:
-        self._check_bus(params)
+    async def _put_rule(self, context: ControlContext, params: _Params) -> Members:
+        _check_bus(context, params)
         request = _request_of(params)
-        await self._database.run(rules.put_rule, self._context(), request)
-        return {"RuleArn": rule_arn(self._context().scope, request.name)}
+        await self._database.run(rules.put_rule, context, request)
+        return {"RuleArn": rule_arn(context.scope, request.name)}
 
-    async def _describe_rule(self, params: _Params) -> Members:
-        self._check_bus(params)
+    async def _describe_rule(self, context: ControlContext, params: _Params) -> Members:
+        _check_bus(context, params)
         rule = await self._database.read(rules.require_rule, params["Name"])
-        scope = self._context().scope
+        scope = context.scope
         return {**rule_members(rule, scope), "CreatedBy": scope.account_id}
 
-    async def _list_rules(self, params: _Params) -> Members:
-        self._check_bus(params)
+    async def _list_rules(self, context: ControlContext, params: _Params) -> Members:
+        _check_bus(context, params)
         page = await self._database.read(
             list_rules, prefix=params.get("NamePrefix"), **_page_of(params)
         )
-        scope = self._context().scope
+        scope = context.scope
         found = [rule_members(rule, scope) for rule in page.items]
         return {"Rules": found, "NextToken": page.next_marker}
 
-    async def _list_rule_names_by_target(self, params: _Params) -> Members:
-        self._check_bus(params)
+    async def _list_rule_names_by_target(self, context: ControlContext, params: _Params) -> Members:
+        _check_bus(context, params)
         page = await self._database.read(
             list_rules, target_arn=params["TargetArn"], **_page_of(params)
         )
         return {"RuleNames": [rule.name for rule in page.items], "NextToken": page.next_marker}
 
-    async def _enable_rule(self, params: _Params) -> Members:
-        return await self._set_state(params, is_enabled=True)
+    async def _enable_rule(self, context: ControlContext, params: _Params) -> Members:
+        return await self._set_state(context, params, is_enabled=True)
 
-    async def _disable_rule(self, params: _Params) -> Members:
-        return await self._set_state(params, is_enabled=False)
+    async def _disable_rule(self, context: ControlContext, params: _Params) -> Members:
+        return await self._set_state(context, params, is_enabled=False)
 
-    async def _set_state(self, params: _Params, *, is_enabled: bool) -> Members:
-        self._check_bus(params)
-        await self._database.run(
-            rules.enable_rule, self._context(), params["Name"], is_enabled=is_enabled
-        )
+    async def _set_state(
+        self, context: ControlContext, params: _Params, *, is_enabled: bool
+    ) -> Members:
+        _check_bus(context, params)
+        await self._database.run(rules.enable_rule, context, params["Name"], is_enabled=is_enabled)
         return {}
 
-    async def _delete_rule(self, params: _Params) -> Members:
-        self._check_bus(params)
+    async def _delete_rule(self, context: ControlContext, params: _Params) -> Members:
+        _check_bus(context, params)
         await self._database.run(rules.delete_rule, params["Name"])
         return {}
 
     # -- targets
 
-    async def _put_targets(self, params: _Params) -> Members:
-        self._check_bus(params)
+    async def _put_targets(self, context: ControlContext, params: _Params) -> Members:
+        _check_bus(context, params)
         targets = [_target_of(target) for target in params["Targets"]]
-        await self._database.run(rule_targets.put_targets, self._context(), params["Rule"], targets)
+        await self._database.run(rule_targets.put_targets, context, params["Rule"], targets)
         return {"FailedEntryCount": 0, "FailedEntries": []}
 
-    async def _remove_targets(self, params: _Params) -> Members:
-        self._check_bus(params)
+    async def _remove_targets(self, context: ControlContext, params: _Params) -> Members:
+        _check_bus(context, params)
         rule_name = params["Rule"]
         missing = await self._database.run(rule_targets.remove_targets, rule_name, params["Ids"])
         entries = [
@@ -141,37 +142,29 @@ class EventsApi:
         ]
         return {"FailedEntryCount": len(entries), "FailedEntries": entries}
 
-    async def _list_targets_by_rule(self, params: _Params) -> Members:
-        self._check_bus(params)
+    async def _list_targets_by_rule(self, context: ControlContext, params: _Params) -> Members:
+        _check_bus(context, params)
         page = await self._database.read(_read_targets, params["Rule"], **_page_of(params))
         found = [target_members(target) for target in page.items]
         return {"Targets": found, "NextToken": page.next_marker}
 
     # -- tags
 
-    async def _list_tags_for_resource(self, params: _Params) -> Members:
+    async def _list_tags_for_resource(self, context: ControlContext, params: _Params) -> Members:
         arn = params["ResourceARN"]
-        tags = await self._database.read(rules.get_tags, self._context(), arn)
+        tags = await self._database.read(rules.get_tags, context, arn)
         return {"Tags": tag_list(tags)}
 
-    async def _tag_resource(self, params: _Params) -> Members:
+    async def _tag_resource(self, context: ControlContext, params: _Params) -> Members:
         tags = tags_of(params["Tags"])
-        await self._database.run(rules.tag_rule, self._context(), params["ResourceARN"], tags)
+        await self._database.run(rules.tag_rule, context, params["ResourceARN"], tags)
         return {}
 
-    async def _untag_resource(self, params: _Params) -> Members:
+    async def _untag_resource(self, context: ControlContext, params: _Params) -> Members:
         await self._database.run(
-            rules.untag_rule, self._context(), params["ResourceARN"], params["TagKeys"]
+            rules.untag_rule, context, params["ResourceARN"], params["TagKeys"]
         )
         return {}
-
-    def _check_bus(self, params: _Params) -> None:
-        """Raise NotFoundError unless a request is for the only bus there is."""
-        scope = self._context().scope
-        bus = params.get("EventBusName", DEFAULT_BUS)
-        arn = f"arn:{scope.partition}:events:{scope.region}:{scope.account_id}:event-bus/"
-        if bus not in (DEFAULT_BUS, f"{arn}{DEFAULT_BUS}"):
-            raise NotFoundError(f"Event bus {bus} does not exist.")
 
 
 def _read_targets(
@@ -182,6 +175,15 @@ def _read_targets(
 
 
 # --- requests ---------------------------------------------------------------------------------
+
+
+def _check_bus(context: ControlContext, params: _Params) -> None:
+    """Raise NotFoundError unless a request is for the only bus there is."""
+    scope = context.scope
+    bus = params.get("EventBusName", DEFAULT_BUS)
+    arn = f"arn:{scope.partition}:events:{scope.region}:{scope.account_id}:event-bus/"
+    if bus not in (DEFAULT_BUS, f"{arn}{DEFAULT_BUS}"):
+        raise NotFoundError(f"Event bus {bus} does not exist.")
 
 
 def _page_of(params: _Params) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from lambd.control.context import ControlContext
 from lambd.model.arns import Scope
 from lambd.model.errors import InvalidParameterError
 from lambd.services.logs import patterns as log_patterns
@@ -22,7 +23,7 @@ from lambd.services.logs.queries import (
     StreamQuery,
 )
 from lambd.services.logs.store import LogStore
-from lambd.services.service import JsonService
+from lambd.services.service import Contexts, JsonService
 from lambd.wire.service_model import load_logs_model
 
 _GROUP_ARN = re.compile(
@@ -35,9 +36,9 @@ _EVENTS_LIMIT = 10_000
 class LogsApi:
     """Answers CloudWatch Logs operations from the log store; safe for concurrent calls."""
 
-    def __init__(self, store: LogStore, scope: Scope) -> None:
+    def __init__(self, store: LogStore, contexts: Contexts) -> None:
         self._store = store
-        self._scope = scope
+        self._contexts = contexts
 
     def service(self) -> JsonService:
         """The operations that are answered.
@@ -47,6 +48,7 @@ class LogsApi:
         """
         return JsonService(
             model=load_logs_model(),
+            contexts=self._contexts,
             handlers={
                 "DescribeLogGroups": self._describe_log_groups,
                 "DescribeLogStreams": self._describe_log_streams,
@@ -55,7 +57,9 @@ class LogsApi:
             },
         )
 
-    async def _describe_log_groups(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def _describe_log_groups(
+        self, context: ControlContext, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
         if "logGroupNamePrefix" in params and "logGroupNamePattern" in params:
             raise InvalidParameterError(
                 "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters."
@@ -63,25 +67,29 @@ class LogsApi:
         if params.get("logGroupClass", "STANDARD") != "STANDARD":
             return {"logGroups": []}
         if "logGroupIdentifiers" in params:
-            return {"logGroups": await self._named_groups(params["logGroupIdentifiers"])}
+            return {
+                "logGroups": await self._named_groups(context.scope, params["logGroupIdentifiers"])
+            }
         page = await self._store.describe_groups(
             prefix=params.get("logGroupNamePrefix", ""),
             infix=params.get("logGroupNamePattern", ""),
             token=params.get("nextToken"),
             limit=params.get("limit", _DESCRIBE_LIMIT),
         )
-        groups = [self._group_members(group) for group in page.items]
+        groups = [_group_members(context.scope, group) for group in page.items]
         return _with_token({"logGroups": groups}, page.next_token)
 
-    async def _named_groups(self, identifiers: list[str]) -> list[dict[str, Any]]:
+    async def _named_groups(self, scope: Scope, identifiers: list[str]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        for name in sorted({self._name_of(identifier) for identifier in identifiers}):
+        for name in sorted({_name_of(scope, identifier) for identifier in identifiers}):
             page = await self._store.describe_groups(prefix=name, limit=1)
-            found += [self._group_members(group) for group in page.items if group.name == name]
+            found += [_group_members(scope, group) for group in page.items if group.name == name]
         return found
 
-    async def _describe_log_streams(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        group = self._group_of(params)
+    async def _describe_log_streams(
+        self, context: ControlContext, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        group = _group_of(context.scope, params)
         by_last_event = params.get("orderBy") == "LastEventTime"
         if by_last_event and "logStreamNamePrefix" in params:
             raise InvalidParameterError("Cannot order by LastEventTime with a logStreamNamePrefix.")
@@ -95,12 +103,14 @@ class LogsApi:
                 limit=params.get("limit", _DESCRIBE_LIMIT),
             ),
         )
-        streams = [self._stream_members(group, stream) for stream in page.items]
+        streams = [_stream_members(context.scope, group, stream) for stream in page.items]
         return _with_token({"logStreams": streams}, page.next_token)
 
-    async def _get_log_events(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def _get_log_events(
+        self, context: ControlContext, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
         page = await self._store.get_events(
-            self._group_of(params),
+            _group_of(context.scope, params),
             params["logStreamName"],
             EventQuery(
                 start_ms=params.get("startTime"),
@@ -116,8 +126,10 @@ class LogsApi:
             "nextBackwardToken": page.backward_token,
         }
 
-    async def _filter_log_events(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        group = self._group_of(params)
+    async def _filter_log_events(
+        self, context: ControlContext, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        group = _group_of(context.scope, params)
         if "logStreamNames" in params and "logStreamNamePrefix" in params:
             raise InvalidParameterError(
                 "LogStreamNames and LogStreamNamePrefix are mutually exclusive parameters."
@@ -148,53 +160,55 @@ class LogsApi:
         # AWS has returned an empty list of searched streams since 2019.
         return _with_token({"events": events, "searchedLogStreams": []}, page.next_token)
 
-    def _group_of(self, params: Mapping[str, Any]) -> str:
-        name, identifier = params.get("logGroupName"), params.get("logGroupIdentifier")
-        if (name is None) == (identifier is None):
-            raise InvalidParameterError(
-                "Exactly one of logGroupName and logGroupIdentifier must be given."
-            )
-        return str(name) if identifier is None else self._name_of(identifier)
 
-    def _name_of(self, identifier: str) -> str:
-        """The group's name out of a name or an ARN of this account and region."""
-        if not identifier.startswith("arn:"):
-            return identifier
-        match = _GROUP_ARN.fullmatch(identifier)
-        if match is None:
-            raise InvalidParameterError(f"Invalid log group identifier: {identifier}")
-        if (match["region"], match["account"]) != (self._scope.region, self._scope.account_id):
-            raise InvalidParameterError(
-                f"The log group {identifier} is in another account or region."
-            )
-        return match["name"]
+def _group_of(scope: Scope, params: Mapping[str, Any]) -> str:
+    name, identifier = params.get("logGroupName"), params.get("logGroupIdentifier")
+    if (name is None) == (identifier is None):
+        raise InvalidParameterError(
+            "Exactly one of logGroupName and logGroupIdentifier must be given."
+        )
+    return str(name) if identifier is None else _name_of(scope, identifier)
 
-    def _group_arn(self, name: str) -> str:
-        scope = self._scope
-        return f"arn:{scope.partition}:logs:{scope.region}:{scope.account_id}:log-group:{name}"
 
-    def _group_members(self, group: LogGroup) -> dict[str, Any]:
-        arn = self._group_arn(group.name)
-        return {
-            "logGroupName": group.name,
-            "creationTime": group.created_ms,
-            "metricFilterCount": 0,
-            "arn": f"{arn}:*",
-            "storedBytes": group.stored_bytes,
-            "logGroupClass": "STANDARD",
-            "logGroupArn": arn,
-        }
+def _name_of(scope: Scope, identifier: str) -> str:
+    """The group's name out of a name or an ARN of this account and region."""
+    if not identifier.startswith("arn:"):
+        return identifier
+    match = _GROUP_ARN.fullmatch(identifier)
+    if match is None:
+        raise InvalidParameterError(f"Invalid log group identifier: {identifier}")
+    if (match["region"], match["account"]) != (scope.region, scope.account_id):
+        raise InvalidParameterError(f"The log group {identifier} is in another account or region.")
+    return match["name"]
 
-    def _stream_members(self, group: str, stream: LogStream) -> dict[str, Any]:
-        return {
-            "logStreamName": stream.name,
-            "creationTime": stream.created_ms,
-            "firstEventTimestamp": stream.first_ms,
-            "lastEventTimestamp": stream.last_ms,
-            "lastIngestionTime": stream.ingested_ms,
-            "arn": f"{self._group_arn(group)}:log-stream:{stream.name}",
-            "storedBytes": stream.stored_bytes,
-        }
+
+def _group_arn(scope: Scope, name: str) -> str:
+    return f"arn:{scope.partition}:logs:{scope.region}:{scope.account_id}:log-group:{name}"
+
+
+def _group_members(scope: Scope, group: LogGroup) -> dict[str, Any]:
+    arn = _group_arn(scope, group.name)
+    return {
+        "logGroupName": group.name,
+        "creationTime": group.created_ms,
+        "metricFilterCount": 0,
+        "arn": f"{arn}:*",
+        "storedBytes": group.stored_bytes,
+        "logGroupClass": "STANDARD",
+        "logGroupArn": arn,
+    }
+
+
+def _stream_members(scope: Scope, group: str, stream: LogStream) -> dict[str, Any]:
+    return {
+        "logStreamName": stream.name,
+        "creationTime": stream.created_ms,
+        "firstEventTimestamp": stream.first_ms,
+        "lastEventTimestamp": stream.last_ms,
+        "lastIngestionTime": stream.ingested_ms,
+        "arn": f"{_group_arn(scope, group)}:log-stream:{stream.name}",
+        "storedBytes": stream.stored_bytes,
+    }
 
 
 def _event_members(event: LogEvent) -> dict[str, Any]:

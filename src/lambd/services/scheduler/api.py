@@ -33,7 +33,7 @@ from lambd.services.scheduler.shapes import (
     schedule_members,
     summary_members,
 )
-from lambd.services.service import JsonService
+from lambd.services.service import Contexts, JsonService
 from lambd.services.tag_lists import tag_list, tags_of
 from lambd.store.database import Connection, Database
 from lambd.store.paging import Page
@@ -55,14 +55,15 @@ _DRAW: Draw = random.Random().random  # noqa: S311
 class SchedulerApi:
     """Answers EventBridge Scheduler operations; safe for concurrent calls."""
 
-    def __init__(self, database: Database, context: Callable[[], ControlContext]) -> None:
+    def __init__(self, database: Database, contexts: Contexts) -> None:
         self._database = database
-        self._context = context
+        self._contexts = contexts
 
     def service(self) -> JsonService:
         """The operations that are answered: all of them."""
         return JsonService(
             model=load_scheduler_model(),
+            contexts=self._contexts,
             handlers={
                 "CreateSchedule": self._create_schedule,
                 "CreateScheduleGroup": self._create_schedule_group,
@@ -80,60 +81,63 @@ class SchedulerApi:
         )
 
     async def _change(
-        self, operation: str, params: _Params, change: Callable[[Connection, ControlContext], None]
+        self,
+        context: ControlContext,
+        operation: str,
+        params: _Params,
+        change: Callable[[Connection], None],
     ) -> None:
         """Make a change, unless the client sends it for the second time."""
         rest = {name: value for name, value in params.items() if name != "ClientToken"}
         text = json.dumps([operation, rest], sort_keys=True, default=str)
         fingerprint = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        context, token = self._context(), params.get("ClientToken")
+        token = params.get("ClientToken")
 
         def work(connection: Connection) -> None:
             if not schedule_groups.is_repeated(connection, context, token, fingerprint):
-                change(connection, context)
+                change(connection)
 
         await self._database.run(work)
 
     # -- schedules
 
-    async def _create_schedule(self, params: _Params) -> Members:
+    async def _create_schedule(self, context: ControlContext, params: _Params) -> Members:
         request = _request_of(params)
         await self._change(
+            context,
             "CreateSchedule",
             params,
-            lambda connection, context: schedules.create_schedule(
-                connection, context, request, _DRAW
-            ),
+            lambda connection: schedules.create_schedule(connection, context, request, _DRAW),
         )
-        return {"ScheduleArn": self._arn(request.group_name, request.name)}
+        return {"ScheduleArn": _arn(context, request)}
 
-    async def _update_schedule(self, params: _Params) -> Members:
+    async def _update_schedule(self, context: ControlContext, params: _Params) -> Members:
         request = _request_of(params)
         await self._change(
+            context,
             "UpdateSchedule",
             params,
-            lambda connection, context: schedules.update_schedule(
-                connection, context, request, _DRAW
-            ),
+            lambda connection: schedules.update_schedule(connection, context, request, _DRAW),
         )
-        return {"ScheduleArn": self._arn(request.group_name, request.name)}
+        return {"ScheduleArn": _arn(context, request)}
 
-    async def _delete_schedule(self, params: _Params) -> Members:
+    async def _delete_schedule(self, context: ControlContext, params: _Params) -> Members:
         group_name, name = _group_of(params), params["Name"]
         await self._change(
+            context,
             "DeleteSchedule",
             params,
-            lambda connection, _: schedules.delete_schedule(connection, group_name, name),
+            lambda connection: schedules.delete_schedule(connection, group_name, name),
         )
         return {}
 
-    async def _get_schedule(self, params: _Params) -> Members:
+    async def _get_schedule(self, context: ControlContext, params: _Params) -> Members:
         schedule = await self._database.read(
             schedules.require_schedule, _group_of(params), params["Name"]
         )
-        return schedule_members(schedule, self._context().scope)
+        return schedule_members(schedule, context.scope)
 
-    async def _list_schedules(self, params: _Params) -> Members:
+    async def _list_schedules(self, context: ControlContext, params: _Params) -> Members:
         state = params.get("State")
         page = await self._database.read(
             _read_schedules,
@@ -143,68 +147,63 @@ class SchedulerApi:
             marker=params.get("NextToken"),
             limit=params.get("MaxResults", _PAGE),
         )
-        scope = self._context().scope
+        scope = context.scope
         found = [summary_members(schedule, scope) for schedule in page.items]
         return {"Schedules": found, "NextToken": page.next_marker}
 
-    def _arn(self, group_name: str, name: str) -> str:
-        return schedule_arn(self._context().scope, group_name, name)
-
     # -- groups
 
-    async def _create_schedule_group(self, params: _Params) -> Members:
+    async def _create_schedule_group(self, context: ControlContext, params: _Params) -> Members:
         name = params["Name"]
         tags = tags_of(params.get("Tags", []))
         await self._change(
+            context,
             "CreateScheduleGroup",
             params,
-            lambda connection, context: schedule_groups.create_group(
-                connection, context, name, tags
-            ),
+            lambda connection: schedule_groups.create_group(connection, context, name, tags),
         )
-        return {"ScheduleGroupArn": group_arn(self._context().scope, name)}
+        return {"ScheduleGroupArn": group_arn(context.scope, name)}
 
-    async def _delete_schedule_group(self, params: _Params) -> Members:
+    async def _delete_schedule_group(self, context: ControlContext, params: _Params) -> Members:
         name = params["Name"]
         await self._change(
+            context,
             "DeleteScheduleGroup",
             params,
-            lambda connection, _: schedule_groups.delete_group(connection, name),
+            lambda connection: schedule_groups.delete_group(connection, name),
         )
         return {}
 
-    async def _get_schedule_group(self, params: _Params) -> Members:
+    async def _get_schedule_group(self, context: ControlContext, params: _Params) -> Members:
         group = await self._database.read(schedule_groups.require_group, params["Name"])
-        return group_members(group, self._context().scope)
+        return group_members(group, context.scope)
 
-    async def _list_schedule_groups(self, params: _Params) -> Members:
+    async def _list_schedule_groups(self, context: ControlContext, params: _Params) -> Members:
         page = await self._database.read(
             list_groups,
             prefix=params.get("NamePrefix"),
             marker=params.get("NextToken"),
             limit=params.get("MaxResults", _PAGE),
         )
-        scope = self._context().scope
+        scope = context.scope
         found = [group_members(group, scope) for group in page.items]
         return {"ScheduleGroups": found, "NextToken": page.next_marker}
 
     # -- tags
 
-    async def _list_tags_for_resource(self, params: _Params) -> Members:
+    async def _list_tags_for_resource(self, context: ControlContext, params: _Params) -> Members:
         arn = params["ResourceArn"]
-        tags = await self._database.read(schedule_groups.get_tags, self._context(), arn)
+        tags = await self._database.read(schedule_groups.get_tags, context, arn)
         return {"Tags": tag_list(tags)}
 
-    async def _tag_resource(self, params: _Params) -> Members:
+    async def _tag_resource(self, context: ControlContext, params: _Params) -> Members:
         tags = tags_of(params["Tags"])
-        await self._database.run(
-            schedule_groups.tag_group, self._context(), params["ResourceArn"], tags
-        )
+        await self._database.run(schedule_groups.tag_group, context, params["ResourceArn"], tags)
         return {}
 
-    async def _untag_resource(self, params: _Params) -> Members:
+    async def _untag_resource(self, context: ControlContext, params: _Params) -> Members:
         await self._database.run(
-            schedule_groups.untag_group, self._context(), params["ResourceArn"], params["TagKeys"]
+            schedule_groups.untag_group, context, params["ResourceArn"], params["TagKeys"]
         )
         return {}
 
@@ -231,6 +230,10 @@ def _read_schedules(
 
 
 # --- requests ---------------------------------------------------------------------------------
+
+
+def _arn(context: ControlContext, request: ScheduleRequest) -> str:
+    return schedule_arn(context.scope, request.group_name, request.name)
 
 
 def _group_of(params: _Params) -> str:
