@@ -142,7 +142,11 @@ class _Life:
 
     async def serve(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Open the door at one more socket."""
-        server = HttpServer(self.platform.front_door, busy_poll=self.platform.busy_poll)
+        server = HttpServer(
+            self.platform.front_door,
+            busy_poll=self.platform.busy_poll,
+            has_room=self.platform.descriptors.has_room_for_client,
+        )
         self._servers.append(server)
         self._loops.append(self._tasks.create_task(server.run_sweeper()))
         await server.listen(sock, tls)

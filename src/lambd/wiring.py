@@ -48,6 +48,7 @@ from lambd.runtimes import catalogue
 from lambd.runtimes.environment import Credentials
 from lambd.runtimes.prepared import RuntimeUnavailableError
 from lambd.runtimes.provision import Provisioner
+from lambd.sandbox.descriptors import Descriptors, environments_that_fit, raise_limit
 from lambd.sandbox.driver import SandboxDriver
 from lambd.sandbox.oci import OciDriver
 from lambd.sandbox.process import ProcessDriver
@@ -88,6 +89,7 @@ class Platform:
         self._database = database
         self._driver = driver
         self._tasks = tasks
+        self.descriptors = Descriptors(raise_limit())
         self._scope = Scope.of(settings.account_id, settings.region)
         self._blobs = BlobStore(settings.data_dir)
         self.logs = LogStore(settings.data_dir / "logs.db", settings.limits.log_storage_bytes)
@@ -133,11 +135,13 @@ class Platform:
                 ),
                 platform=lambda: self.front_door,
                 busy_poll=busy_poll,
+                has_room=self.descriptors.has_room_for_sandbox,
             ),
             ledger=HostLedger(
                 _host_memory_mib(settings),
                 overcommit=settings.memory_overcommit,
                 available_mib=available_memory_mib,
+                max_environments=environments_that_fit(self.descriptors.limit),
             ),
             scaling=ScalingRate(settings.limits.environments_per_10_s),
             tasks=self._tasks,

@@ -72,11 +72,12 @@ class Server:
         if self.process is not None and self.process.poll() is None:
             self.kill()
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
+    def start(self, *, descriptors: tuple[int, int] | None = None) -> None:
+        """Start it and wait until it answers; `descriptors`: its soft and hard limit on them."""
+        limit = () if descriptors is None else ("prlimit", "--nofile={}:{}".format(*descriptors))
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(LAMBD), "serve", *self._flags],
+                [*limit, str(LAMBD), "serve", *self._flags],
                 stdout=log,
                 stderr=log,
                 env={

@@ -10,13 +10,14 @@ group. The seam for more than one host: nothing above knows how many there are.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 # Part of the machine's memory that measured starts leave alone.
 _RESERVE = 1 / 20
-_MEMINFO = Path("/proc/meminfo")
+_MEMINFO, _MEMINFO_BYTES = Path("/proc/meminfo"), 4096
 
 
 def machine_memory_mib() -> int:
@@ -26,15 +27,21 @@ def machine_memory_mib() -> int:
 
 def available_memory_mib() -> int:
     """Memory that could be had without swapping, as the kernel estimates it."""
-    for line in _MEMINFO.read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == "MemAvailable":
+    for line in os.pread(_meminfo(), _MEMINFO_BYTES, 0).splitlines():
+        name, _, value = line.partition(b":")
+        if name == b"MemAvailable":
             return int(value.split()[0]) // 1024
     return machine_memory_mib()
 
 
+@functools.cache
+def _meminfo() -> int:
+    """Open once and for good: it is also read when no descriptor is left."""
+    return os.open(_MEMINFO, os.O_RDONLY | os.O_CLOEXEC)
+
+
 class HostLedger:
-    """Counts the memory promised to environments on this host, MiB."""
+    """Counts the environments on this host, and the memory promised to them, MiB."""
 
     def __init__(
         self,
@@ -42,16 +49,20 @@ class HostLedger:
         *,
         overcommit: float = 1.0,
         available_mib: Callable[[], int] | None = None,
+        max_environments: int | None = None,
     ) -> None:
         """Args:
         capacity_mib: what environments may really use together.
         overcommit: so many times that may be promised.
         available_mib: measures what the machine has left; None: promises alone decide.
+        max_environments: for how many there are file descriptors; None: for any number.
         """
         self._promisable_mib = int(capacity_mib * overcommit)
         self._available_mib = available_mib
         self._reserve_mib = int(machine_memory_mib() * _RESERVE)
         self._promised_mib = 0
+        self._max_environments = max_environments
+        self._environments = 0
 
     @property
     def promised_mib(self) -> int:
@@ -60,7 +71,11 @@ class HostLedger:
 
     def has_room(self, memory_mib: int) -> bool:
         """Whether an environment of this size fits; one always does on an empty host."""
-        return self._promised_mib == 0 or self._promised_mib + memory_mib <= self._promisable_mib
+        if self._environments == 0:
+            return True
+        if self._max_environments is not None and self._environments >= self._max_environments:
+            return False
+        return self._promised_mib + memory_mib <= self._promisable_mib
 
     def has_memory(self, memory_mib: int) -> bool:
         """Whether the machine could really give an environment all that it may use."""
@@ -69,9 +84,11 @@ class HostLedger:
         return self._available_mib() >= memory_mib + self._reserve_mib
 
     def take(self, memory_mib: int) -> None:
-        """Promise memory."""
+        """Promise memory to one more environment."""
         self._promised_mib += memory_mib
+        self._environments += 1
 
     def give_back(self, memory_mib: int) -> None:
-        """Take a promise back."""
+        """Take the promise to one environment back."""
         self._promised_mib -= memory_mib
+        self._environments -= 1

@@ -33,6 +33,7 @@ from lambd.runtimes.environment import (
     start_mode,
 )
 from lambd.runtimes.prepared import LANG_DIR, RUNTIME_DIR
+from lambd.sandbox.descriptors import PLATFORM_CONNECTIONS, RUNTIME_CONNECTIONS
 from lambd.sandbox.driver import Mount, Sandbox, SandboxDriver, SandboxSpec
 from lambd.telemetry.lines import log_stream_name
 
@@ -42,8 +43,8 @@ _EXTENSIONS = "extensions"
 # A layer that has it turns external extensions off.
 _EXTENSIONS_OFF = "disable-extensions-jwigqn8j"
 # Connections that code inside may hold to its Runtime API, and to the platform's own.
-_MAX_RUNTIME_CONNECTIONS = 64
-_MAX_PLATFORM_CONNECTIONS = 256
+_MAX_RUNTIME_CONNECTIONS = 32
+_MAX_PLATFORM_CONNECTIONS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +71,18 @@ class Starter:
         settings: StarterSettings,
         platform: Callable[[], Application],
         busy_poll: BusyPoll | None = None,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
+        """Args:
+        has_room: whether code inside may have a connection beyond those promised to it.
+        """
         self._driver = driver
         self._preparer = preparer
         self._logs = logs
         self._settings = settings
         self._platform = platform
         self._busy_poll = busy_poll
+        self._has_room = has_room
 
     async def __call__(
         self, version: FunctionVersion, owner: EnvironmentOwner, *, provisioned: bool = False
@@ -142,12 +148,17 @@ class Starter:
             max_connections=_MAX_RUNTIME_CONNECTIONS,
             stream_marker=RESPONSE_MODE,
             busy_poll=self._busy_poll,
+            has_room=self._has_room,
+            promised_connections=RUNTIME_CONNECTIONS,
         )
         await runtime_server.listen(sandbox.runtime_api_socket)
         made.servers.append(runtime_server)
         if sandbox.platform_socket is not None:
             platform_server = HttpServer(
-                self._platform(), max_connections=_MAX_PLATFORM_CONNECTIONS
+                self._platform(),
+                max_connections=_MAX_PLATFORM_CONNECTIONS,
+                has_room=self._has_room,
+                promised_connections=PLATFORM_CONNECTIONS,
             )
             await platform_server.listen(sandbox.platform_socket)
             made.servers.append(platform_server)

@@ -11,6 +11,7 @@ import contextlib
 import socket
 import ssl
 import time
+from collections.abc import Callable
 
 from lambd.http.busy_poll import BusyPoll
 from lambd.http.connection import HttpConnection
@@ -27,18 +28,25 @@ class HttpServer:
         max_connections: int = 10_000,
         stream_marker: bytes = b"",
         busy_poll: BusyPoll | None = None,
+        has_room: Callable[[], bool] = lambda: True,
+        promised_connections: int = 0,
     ) -> None:
         """Serve an application.
 
         Args:
+            max_connections: more are closed when they come.
             stream_marker: a header's name in lower case; requests that have it are handed over
                 at the end of their head, as `StreamedExchange`.
             busy_poll: told of every message that comes; None: the loop sleeps when it can.
+            has_room: asked for each new connection, which is closed if the answer is no.
+            promised_connections: so many it is not asked for.
         """
         self.application = application
         self.stream_marker = stream_marker
         self.busy_poll = busy_poll
         self._max_connections = max_connections
+        self._has_room = has_room
+        self._promised_connections = promised_connections
         self._connections: set[HttpConnection] = set()
         self._listeners: list[asyncio.Server] = []
         self._no_connections = asyncio.Event()
@@ -52,7 +60,10 @@ class HttpServer:
 
     def admit(self, connection: HttpConnection) -> bool:
         """Count a new connection; False when there are too many."""
-        if len(self._connections) >= self._max_connections:
+        count = len(self._connections)
+        if count >= self._max_connections:
+            return False
+        if count >= self._promised_connections and not self._has_room():
             return False
         self._connections.add(connection)
         self._no_connections.clear()

@@ -46,6 +46,9 @@ class BundleParts:
     # For OCI runtimes that make the control group themselves; None: they start in it.
     cgroup_path: str | None
     seccomp: Mapping[str, object]
+    # Descriptors a process may have: fewer than AWS's number where the host's hard limit is lower,
+    # which not everybody may exceed.
+    open_files: int = OPEN_FILES
 
 
 def bundle_config(spec: SandboxSpec, parts: BundleParts) -> dict[str, object]:
@@ -58,7 +61,7 @@ def bundle_config(spec: SandboxSpec, parts: BundleParts) -> dict[str, object]:
         "ociVersion": "1.0.2",
         "root": {"path": str(parts.rootfs), "readonly": True},
         "hostname": "sandbox",
-        "process": _process(spec),
+        "process": _process(spec, parts.open_files),
         "mounts": _mounts(spec, parts),
         "linux": {
             "namespaces": _namespaces(parts.network_namespace),
@@ -71,7 +74,7 @@ def bundle_config(spec: SandboxSpec, parts: BundleParts) -> dict[str, object]:
     }
 
 
-def _process(spec: SandboxSpec) -> dict[str, object]:
+def _process(spec: SandboxSpec, open_files: int) -> dict[str, object]:
     return {
         "terminal": False,
         "user": {"uid": USER_ID, "gid": GROUP_ID},
@@ -83,7 +86,7 @@ def _process(spec: SandboxSpec) -> dict[str, object]:
             kind: [] for kind in ("bounding", "effective", "inheritable", "permitted", "ambient")
         },
         "rlimits": [
-            {"type": "RLIMIT_NOFILE", "hard": OPEN_FILES, "soft": OPEN_FILES},
+            {"type": "RLIMIT_NOFILE", "hard": open_files, "soft": open_files},
             {"type": "RLIMIT_CORE", "hard": 0, "soft": 0},
         ],
     }

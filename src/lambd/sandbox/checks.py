@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambd.model.errors import SandboxError
-from lambd.sandbox import cgroups, scratch
+from lambd.sandbox import cgroups, descriptors, scratch
 from lambd.sandbox.oci import find_program
 from lambd.sandbox.oci_runtime import OCI_RUNTIMES, OciRuntime
 
 _VERSION_TIMEOUT_S = 10
 # pidfds for waitid (5.4), LOOP_CONFIGURE (5.8).
 _OLDEST_KERNEL = (5, 8)
+# Some five hundred environments.
+_FEW_DESCRIPTORS = 16_384
 _CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_SYS_CHROOT": 18, "CAP_SETUID": 7}
 
 
@@ -40,6 +42,7 @@ def all_checks() -> list[Check]:
         check_privileges(),
         check_kernel(),
         check_control_groups(),
+        check_descriptors(),
         check_loop_devices(),
         check_network(),
     ]
@@ -108,6 +111,16 @@ def check_control_groups(root: Path = cgroups.CGROUP_ROOT) -> Check:
     if found.hybrid:
         detail += ", with a version 2 hierarchy beside it (hidden from crun)"
     return Check(name="control groups", usable=True, detail=detail)
+
+
+def check_descriptors(limit: int | None = None) -> Check:
+    """Whether the hard limit on open files is no narrower than memory is."""
+    limit = descriptors.hard_limit() if limit is None else limit
+    detail = f"hard limit {limit}: {descriptors.environments_that_fit(limit)} environments"
+    if limit < _FEW_DESCRIPTORS:
+        fix = "prlimit --pid $$ --nofile=524288:524288  # of a service: LimitNOFILE=524288"
+        return Check(name="open files", usable=False, detail=detail, fix=fix)
+    return Check(name="open files", usable=True, detail=detail)
 
 
 def check_loop_devices() -> Check:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 # Queries a sandbox may have under way, and connections.
-_QUERIES, _CONNECTIONS = 64, 8
+_QUERIES, _CONNECTIONS = 32, 4
 # Resolvers asked in turn, each given this long.
 _QUERY_TIMEOUT_S, _CONNECTION_TIMEOUT_S = 4.0, 10.0
 _DATAGRAM_BYTES, _CHUNK_BYTES = 4096, 16384
@@ -99,9 +99,14 @@ class _SandboxRelay:
         if len(self._connections) >= _CONNECTIONS or not self._servers:
             client.close()
             return
-        self._connections.add(
-            _Connection(self._loop, self._servers[0], client, self._connections.discard)
-        )
+        try:
+            connection = _Connection(
+                self._loop, self._servers[0], client, self._connections.discard
+            )
+        except OSError:  # no descriptor left
+            client.close()
+            return
+        self._connections.add(connection)
 
     def stop(self) -> None:
         """Drop everything under way."""
@@ -140,11 +145,11 @@ class _Query:
         while self._remaining:
             address = self._remaining.pop(0)
             family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-            self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
             try:
+                self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
                 self._socket.connect(address)
                 self._socket.send(self._query)
-            except OSError:  # no route to this one
+            except OSError:  # no route to this one, or no descriptor left
                 self.close()
                 continue
             self._loop.add_reader(self._socket, self._on_answer)

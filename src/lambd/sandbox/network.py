@@ -50,6 +50,12 @@ class SandboxNetwork:
         """A path by which other processes on the host can open the namespace."""
         return f"/proc/{os.getpid()}/fd/{self.namespace_fd}"
 
+    def let_go_of_namespace(self) -> None:
+        """Close our descriptor of it, once processes are in it; the sockets stay."""
+        if self.namespace_fd >= 0:
+            os.close(self.namespace_fd)
+            self.namespace_fd = -1
+
     def close(self) -> None:
         """Close everything; the namespace goes when its processes have gone. Idempotent."""
         if self._closed:
@@ -58,7 +64,7 @@ class SandboxNetwork:
         for sock in (self.runtime_api, self.platform, self.dns_udp, self.dns_tcp):
             if sock is not None:
                 sock.close()
-        os.close(self.namespace_fd)
+        self.let_go_of_namespace()
 
 
 class NetworkFactory:

@@ -24,8 +24,9 @@ from pathlib import Path
 import structlog
 
 from lambd.model.errors import SandboxError
-from lambd.model.limits import INIT_TIMEOUT_S, MIB, PROCESSES
+from lambd.model.limits import INIT_TIMEOUT_S, MIB, OPEN_FILES, PROCESSES
 from lambd.sandbox import bundle, cgroups, namespaces, rootfs, scratch, seccomp, syscalls
+from lambd.sandbox.descriptors import hard_limit
 from lambd.sandbox.dns import Resolver, host_resolvers
 from lambd.sandbox.driver import Sandbox, SandboxExit, SandboxSpec
 from lambd.sandbox.network import LOOPBACK, RUNTIME_API_PORT, NetworkFactory
@@ -354,6 +355,8 @@ class OciDriver:
         if parts.group is None:
             parts.group = cgroups.SandboxGroup(self._hierarchies, parts.cgroup_path)
             self._set_limits(parts.group, spec)
+        # The sandbox keeps its network namespace, and its sockets are open.
+        parts.network.let_go_of_namespace()
         self._adopt_helpers(holdings)
         self._watch_memory(holdings, parts.group)
         await self._release_scratch(parts)
@@ -408,6 +411,7 @@ class OciDriver:
                 network_namespace=parts.network.namespace_path,
                 cgroup_path=None if self._runtime.joins_group else parts.cgroup_path,
                 seccomp=self._seccomp,
+                open_files=min(OPEN_FILES, hard_limit()),
             ),
         )
         (parts.bundle_dir / "config.json").write_text(json.dumps(config))

@@ -11,6 +11,7 @@ import asyncio
 import math
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -21,6 +22,8 @@ from pathlib import Path
 import structlog
 
 from lambd.model.errors import SandboxError
+from lambd.model.limits import OPEN_FILES
+from lambd.sandbox.descriptors import hard_limit
 from lambd.sandbox.driver import Mount, Sandbox, SandboxExit, SandboxSpec
 from lambd.sandbox.spawn import Child, spawn
 
@@ -96,6 +99,9 @@ class ProcessSandbox:
             os.set_blocking(log_fd, False)
             descriptors = [null_fd, log_writer, log_writer, log_writer, theirs.fileno()]
             pid = spawn(argv, environment, descriptors, new_session=True)
+            # Ours is far higher, and what is inside is to meet AWS's.
+            limit = min(OPEN_FILES, hard_limit())
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, limit))
             return control, Child(pid, asyncio.get_running_loop()), log_fd
         except BaseException:
             control.close()

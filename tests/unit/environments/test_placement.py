@@ -72,3 +72,15 @@ def test_zero_is_no_limit() -> None:
     rate = ScalingRate(0)
     for _ in range(5000):
         rate.take("f")
+
+
+def test_environments_are_no_more_than_there_are_descriptors_for() -> None:
+    """However little memory they want; one always fits."""
+    ledger = HostLedger(1 << 20, max_environments=2)
+    ledger.take(128)
+    assert ledger.has_room(128)
+    ledger.take(128)
+    assert not ledger.has_room(128)
+    ledger.give_back(128)
+    assert ledger.has_room(128)
+    assert HostLedger(1 << 20, max_environments=0).has_room(128)

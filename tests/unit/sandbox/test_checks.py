@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lambd.sandbox import checks
+from lambd.sandbox.descriptors import environments_that_fit
 from lambd.sandbox.oci_runtime import OCI_RUNTIMES
 
 
@@ -48,3 +49,12 @@ def test_says_how_to_install_an_oci_runtime() -> None:
     missing = replace(OCI_RUNTIMES["runsc"], name="no-such-runtime")
     check = checks.check_oci_runtime(missing)
     assert (check.usable, check.fix) == (False, OCI_RUNTIMES["runsc"].install)
+
+
+@pytest.mark.parametrize(("limit", "usable"), [(1024, False), (524_288, True)])
+def test_tells_a_hard_limit_on_open_files_that_is_too_low(limit: int, usable: bool) -> None:
+    """With the number of environments that it allows, and the command that raises it."""
+    check = checks.check_descriptors(limit)
+    assert check.usable is usable
+    assert str(environments_that_fit(limit)) in check.detail
+    assert ("--nofile" in (check.fix or "")) is not usable
