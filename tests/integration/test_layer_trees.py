@@ -437,3 +437,48 @@ async def test_the_last_function_takes_a_deleted_layer_along(host: Host) -> None
             loop.cancel()
     finally:
         await asyncio.to_thread(database.close)
+
+
+def _empty_files(root: Path) -> None:
+    """What a power cut leaves of files that were never flushed."""
+    for path in root.rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+
+
+async def test_a_broken_tree_is_made_anew_by_the_next_process(host: Host) -> None:
+    """Files without content are noticed when the trees are first looked at, merged ones too."""
+    one, two = host.archive(x="1"), host.archive(y="2")
+    deployment = host.deployment(one, two)
+    before = await host.preparer.prepare(deployment)
+    assert before.opt_dir is not None
+    for tree in (before.code_dir, before.opt_dir):
+        _empty_files(tree)
+    after = await Host(host.data_dir).preparer.prepare(deployment)
+    assert after == before
+    assert read(after.code_dir) == {"app": "code"}
+    assert read(before.opt_dir) == {"x": "1", "y": "2"}
+    assert len(host.trees()) == 4
+
+
+async def test_deploying_a_broken_tree_again_mends_it(host: Host) -> None:
+    """Also in the process that knows the tree as whole; a further environment does not look."""
+    code = host.archive(app="code", lib="more")
+    first, again = host.deployment(code=code), host.deployment(code=code)
+    tree = (await host.preparer.prepare(first)).code_dir
+    (tree / "lib").unlink()
+    assert read((await host.preparer.prepare(again)).code_dir) == {"app": "code"}
+    assert read((await host.preparer.prepare(again, check=True)).code_dir) == {
+        "app": "code",
+        "lib": "more",
+    }
+
+
+async def test_a_tree_whose_archive_is_gone_is_kept(host: Host) -> None:
+    """It is all there is of the code."""
+    code = host.archive(app="code")
+    deployment = host.deployment(code=code)
+    await host.preparer.prepare(deployment)
+    host.blobs.delete(code.sha256)
+    after = await Host(host.data_dir).preparer.prepare(deployment, check=True)
+    assert read(after.code_dir) == {"app": "code"}

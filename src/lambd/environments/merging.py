@@ -11,9 +11,10 @@ import errno
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+
+from lambd.trees import DIRECTORY, Listing, making_tree
 
 
 def merge_trees(trees: Iterable[Path], target: Path) -> None:
@@ -27,23 +28,27 @@ def merge_trees(trees: Iterable[Path], target: Path) -> None:
     """
     if target.is_dir():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
+    with making_tree(target) as building:
         modes: dict[Path, int] = {}
         for tree in trees:
-            _add_tree(tree, temporary, modes)
+            _add_tree(tree, building, modes)
         # From the leaves, as a directory's mode may keep even its owner out.
         for path in sorted(modes, reverse=True):
             path.chmod(modes[path])
-        try:
-            temporary.rename(target)
-        except OSError:
-            # Somebody else was first; anything but that is an error.
-            if not target.is_dir():
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def merge_listings(listings: Iterable[Listing]) -> Listing:
+    """What `merge_trees` makes of trees with these listings."""
+    merged: Listing = {}
+    for listing in listings:
+        # Directories before what is in them.
+        for path in sorted(listing):
+            there = merged.get(path)
+            if there == DIRECTORY and listing[path] != DIRECTORY:
+                below = path + "/"
+                merged = {each: merged[each] for each in merged if not each.startswith(below)}
+            merged[path] = listing[path]
+    return merged
 
 
 def _add_tree(tree: Path, root: Path, modes: dict[Path, int]) -> None:

@@ -109,7 +109,7 @@ class Reconciler:
         name, number, deployment_id = key
         reason: Reason | None = None
         try:
-            await self._preparer.prepare(version.deployment)
+            await self._preparer.prepare(version.deployment, check=True)
         except PreparationFailedError as error:
             reason = error.reason
         except Exception as error:  # noqa: BLE001 - a task root: the row must not stay Pending

@@ -1,7 +1,7 @@
 """The cache directory of runtimes: what was installed from registries, and how it gets there.
 
-Each directory appears by one rename under an exclusive lock, so a name that exists is complete,
-whoever else uses the cache and whenever somebody is killed. Everything in it can be made again.
+Each directory appears by one rename under an exclusive lock and once it is on disk, so a name that
+exists is complete, whoever else uses the cache, whenever somebody is killed or the power is cut. Everything in it can be made again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 import uv
 
 from lambd.runtimes.prepared import RuntimeUnavailableError
+from lambd.trees import publish
 
 _INSTALL_TIMEOUT_S = 900.0
 
@@ -83,7 +84,7 @@ def appearing(target: Path) -> Iterator[Path | None]:
             building = Path(scratch) / "tree"
             building.mkdir()
             yield building
-            building.rename(target)
+            publish(building, target)
 
 
 def run(argv: list[str], environ: Mapping[str, str], cwd: Path) -> str | None:

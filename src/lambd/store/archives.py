@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections import deque
@@ -26,6 +24,7 @@ from typing import BinaryIO
 
 from lambd.model.errors import ArtifactError
 from lambd.model.limits import ARCHIVE_DIRECTORY_BYTES, ARCHIVE_ENTRIES, SYMLINK_TARGET_BYTES
+from lambd.trees import DIRECTORY, SYMLINK, Listing, making_tree
 
 _CHUNK_BYTES = 64 * 1024
 # `create_system` of entries whose attributes are Unix modes: Unix itself and macOS.
@@ -101,31 +100,39 @@ def unpack_archive(archive_path: Path, target: Path, max_unpacked_bytes: int) ->
 
     A target that is there already is taken to be this archive's and left alone; of concurrent
     calls one wins. Modes are the archive's (0644 and 0755 where it has none), readable for everyone
-    and without setuid, setgid and sticky bits, whatever the umask. The result is not synced to disk: a tree made
-    before a power cut is not to be trusted after it.
+    and without setuid, setgid and sticky bits, whatever the umask.
 
     Raises:
         ArtifactError: the archive is missing, or not one that `check_archive` accepts.
     """
     if target.is_dir():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    with making_tree(target) as building, _opened(archive_path) as archive:
+        _unpack(archive, building, max_unpacked_bytes)
+
+
+def list_archive(archive_path: Path) -> Listing:
+    """What a checked archive's tree has at each path, by its directory.
+
+    Raises:
+        ArtifactError: the archive is missing, or not one that `check_archive` accepts.
+    """
+    with _opened(archive_path) as archive:
+        entries = _checked_entries(archive)
+    sizes = {Kind.DIRECTORY: DIRECTORY, Kind.SYMLINK: SYMLINK}
+    return dict.fromkeys(_parents(entries), DIRECTORY) | {
+        path: sizes.get(entry.kind, entry.info.file_size) for path, entry in entries.items()
+    }
+
+
+@contextmanager
+def _opened(archive_path: Path) -> Iterator[zipfile.ZipFile]:
     try:
-        try:
-            source = archive_path.open("rb")
-        except FileNotFoundError as exc:
-            raise ArtifactError(f"The archive {archive_path.name} is missing.") from exc
-        with source, _reading(source) as archive:
-            _unpack(archive, temporary, max_unpacked_bytes)
-        try:
-            temporary.rename(target)
-        except OSError:
-            # Somebody else was first; anything but that is an error.
-            if not target.is_dir():
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        source = archive_path.open("rb")
+    except FileNotFoundError as exc:
+        raise ArtifactError(f"The archive {archive_path.name} is missing.") from exc
+    with source, _reading(source) as archive:
+        yield archive
 
 
 def _unpack(archive: zipfile.ZipFile, root: Path, max_unpacked_bytes: int) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lambd.model.functions import Code
-from lambd.store.directory import sync_directory
+from lambd.trees import flush_directory
 
 _CHUNK_BYTES = 1024 * 1024
 
@@ -36,7 +36,7 @@ class BlobStore:
         self._incoming.mkdir(parents=True, exist_ok=True)
         for leftover in self._incoming.iterdir():
             leftover.unlink()
-        sync_directory(data_dir)
+        flush_directory(data_dir)
 
     def put_bytes(self, data: bytes) -> Code:
         """Store a blob; it is durable when this returns. Storing it twice is storing it once."""
@@ -106,10 +106,10 @@ class BlobStore:
         with self._lock:
             if not path.parent.is_dir():
                 path.parent.mkdir(exist_ok=True)
-                sync_directory(self._root)
+                flush_directory(self._root)
             # Replaces an equal one: its time of putting starts anew.
             temporary.replace(path)
-        sync_directory(path.parent)
+        flush_directory(path.parent)
 
     def _blobs(self) -> Iterator[Path]:
         for folder in self._root.iterdir():

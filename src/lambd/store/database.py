@@ -20,8 +20,9 @@ from typing import Concatenate, ParamSpec, Self, TypeVar, cast
 import sqlalchemy
 from sqlalchemy import event
 
-from lambd.store.directory import DirectoryLock, sync_directory
+from lambd.store.directory import DirectoryLock
 from lambd.store.migrate import migrate
+from lambd.trees import flush_directory
 
 # What functions that run in a transaction take first.
 Connection = sqlalchemy.Connection
@@ -98,7 +99,7 @@ class Database:
         try:
             with engine.execution_options(writes=True).begin() as connection:
                 migrate(connection)
-            sync_directory(data_dir)
+            flush_directory(data_dir)
         except BaseException:
             engine.dispose()
             lock.release()

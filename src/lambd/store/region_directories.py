@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Self
 
-from lambd.store.directory import sync_directory
+from lambd.trees import flush_directory
 
 _MARK = "region"
 _OTHERS = "regions"
@@ -45,8 +45,8 @@ class RegionDirectories:
         path = self.path(region)
         if not path.is_dir():
             path.mkdir(mode=0o700, parents=True)
-            sync_directory(path.parent)
-            sync_directory(self._data_dir)
+            flush_directory(path.parent)
+            flush_directory(self._data_dir)
         return path
 
     def existing(self) -> tuple[str, ...]:
@@ -63,4 +63,4 @@ def _write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     made.rename(path)
-    sync_directory(path.parent)
+    flush_directory(path.parent)
