@@ -34,10 +34,9 @@ from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.hosts import Hosts
 from lambd.http.busy_poll import BusyPoll
 from lambd.invoke.admission import Admission
-from lambd.invoke.deliveries import Deliverer
+from lambd.invoke.delivery_calls import DeliveryCalls
 from lambd.invoke.event_options import EventOptions
 from lambd.invoke.events import EventQueue
-from lambd.invoke.outcomes import Outcomes
 from lambd.invoke.pipeline import InvokedCallback, InvokePipeline
 from lambd.invoke.resolve import VersionCache
 from lambd.model.aliases import Route
@@ -63,7 +62,7 @@ from lambd.services.scheduler.api import SchedulerApi
 from lambd.store.aliases import find_route
 from lambd.store.blobs import BlobStore
 from lambd.store.database import Database, ReservationsChanged
-from lambd.store.event_journal import EventJournal
+from lambd.store.event_journal import EventJournal, WithEvent
 from lambd.store.function_settings import read_settings
 from lambd.store.function_urls import get_url_by_id
 from lambd.store.provisioned import claimed_concurrency
@@ -192,12 +191,8 @@ class Platform:
             journal=EventJournal(self._database, self._tasks),
             invoke=self._pipeline.start,
             settings=self._function_settings,
-            outcomes=Outcomes(
-                deliverer=Deliverer(self._publisher, self._scope),
-                dead_letter=self._versions.dead_letter_arn,
-                settings=self._function_settings,
-                options=options,
-            ),
+            dead_letter=self._versions.dead_letter_arn,
+            calls=DeliveryCalls(self._publisher, self._scope),
             options=options,
             tasks=self._tasks,
         )
@@ -237,7 +232,7 @@ class Platform:
                 database=database,
                 context=context,
                 authority=self._authority,
-                invoke=self._pipeline.invoke,
+                accept=self._pipeline.accept,
                 queues=self._publisher,
                 draw=draw,
             ),
@@ -313,8 +308,10 @@ class Platform:
             self._settings.busy_poll_us / 1e6, lambda: self._pipeline.under_way <= others
         )
 
-    def _accept_event(self, request: InvocationRequest, invoked: InvokedCallback) -> None:
-        self.events.accept(request, invoked)
+    def _accept_event(
+        self, request: InvocationRequest, invoked: InvokedCallback, with_event: WithEvent | None
+    ) -> None:
+        self.events.accept(request, invoked, with_event)
 
     async def _runtime_version_arn(self, identifier: str) -> str | None:
         """The version of a runtime that this machine runs functions on."""

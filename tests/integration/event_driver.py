@@ -1,8 +1,8 @@
 """A program that accepts and attempts events under load, and is killed again and again.
 
 `python -m tests.integration.event_driver DIRECTORY KILLS SEED` imports everything once, then forks a
-child for each round and kills it at a random moment: of its start in every other round, of its work
-in the rest, however fast the machine is. Children write what they acknowledged, and
+child for each round and kills it at a random moment: of its start in every other round, in the rest
+of its work, which is told by how many events it has acknowledged, however fast the machine is. Children write what they acknowledged, and
 every attempt with its result, to files: one write each, which outlives the process. At the
 end nothing is accepted any more, and what is left is worked off.
 """
@@ -23,10 +23,9 @@ from pathlib import Path
 import uvloop
 from tests.unit.invoke.event_world import ARN, Told
 
-from lambd.invoke.deliveries import Deliverer
+from lambd.invoke.delivery_calls import DeliveryCalls
 from lambd.invoke.event_options import EventOptions
 from lambd.invoke.events import EventQueue
-from lambd.invoke.outcomes import Outcomes
 from lambd.invoke.pipeline import InvokedCallback
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, ThrottledError
@@ -44,7 +43,9 @@ TOGETHER = 16
 OK = InvocationResult(payload=b"1", executed_version="$LATEST")
 BAD = InvocationResult(payload=b"{}", executed_version="$LATEST", function_error="Unhandled")
 _LONGEST_START_S = 0.09
-_LONGEST_WORK_S = 0.05
+# Of one round, and the time after them.
+_MOST_ACKNOWLEDGED = 60
+_LONGEST_WORK_S = 0.005
 
 
 class Driver:
@@ -59,9 +60,12 @@ class Driver:
         self._failed = os.open(directory / "failed", flags)
         self._told = os.open(directory / "told", flags)
         self._numbers = (f"{seed}-{number}" for number in itertools.count())
+        # Where the parent reads how far it has come: a byte for the start, one for each event.
+        self._progress: int | None = None
 
-    async def run(self, started: int | None) -> None:
-        """Accept and work until killed, telling `started` at the beginning; without, end the rest."""
+    async def run(self, progress: int | None) -> None:
+        """Accept and work until killed, telling `progress` of it; without, end the rest."""
+        self._progress = progress
         database = await asyncio.to_thread(Database.open, self._directory / "data")
         options = EventOptions(
             scope=SCOPE,
@@ -76,18 +80,14 @@ class Driver:
                 journal=EventJournal(database, tasks),
                 invoke=self._invoke,
                 settings=settings,
-                outcomes=Outcomes(
-                    deliverer=Deliverer(Told(), SCOPE),
-                    dead_letter=_no_queue,
-                    settings=settings,
-                    options=options,
-                ),
+                dead_letter=_no_queue,
+                calls=DeliveryCalls(Told(), SCOPE),
                 options=options,
                 tasks=tasks,
             )
             await queue.open()
-            if started is not None:
-                os.write(started, b".")
+            if progress is not None:
+                os.write(progress, b".")
                 for _ in range(TOGETHER):
                     self._accept(queue)
                 await asyncio.Event().wait()
@@ -116,6 +116,8 @@ class Driver:
     ) -> None:
         assert outcome is None, outcome
         os.write(self._acknowledged, f"{request.function_name} {request.request_id}\n".encode())
+        if self._progress is not None:
+            os.write(self._progress, b".")
         self._accept(queue)
 
     def _invoke(self, request: InvocationRequest, invoked: InvokedCallback) -> None:
@@ -154,18 +156,19 @@ def main(directory: Path, kills: int, seed: int) -> None:
     """Run the rounds, and the last one."""
     chance = random.Random(seed)
     for number in range(kills):
-        is_started, started = os.pipe()
+        shown, progress = os.pipe()
         child = os.fork()
         if not child:
-            uvloop.run(Driver(directory, seed + number).run(started))
+            uvloop.run(Driver(directory, seed + number).run(progress))
             os._exit(1)
-        os.close(started)
+        os.close(progress)
         if number % 2:
             time.sleep(chance.random() * _LONGEST_START_S)
         else:
-            os.read(is_started, 1)
+            for _ in range(1 + chance.randrange(_MOST_ACKNOWLEDGED)):
+                os.read(shown, 1)
             time.sleep(chance.random() * _LONGEST_WORK_S)
-        os.close(is_started)
+        os.close(shown)
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         assert os.WIFSIGNALED(status), "a round ended by itself"

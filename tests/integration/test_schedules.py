@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,14 +26,19 @@ from lambd.model.errors import (
     UnavailableError,
 )
 from lambd.model.events import QueuedEvent
-from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
+from lambd.model.invocations import InvocationRequest, InvocationType
 from lambd.model.limits import CLIENT_TOKEN_HOURS, TARGETS_PER_RULE, Limits
 from lambd.model.settings import FunctionSettings
 from lambd.services.dispatch.dispatching import dispatch_due
 from lambd.services.dispatch.engine import ScheduleEngine
 from lambd.services.dispatch.handover import Attributes, Handover
 from lambd.services.dispatch.model import Dispatch, Exhausted, RetryPolicy, Source
-from lambd.services.dispatch.rows import due_dispatches, next_due, update_dispatch
+from lambd.services.dispatch.rows import (
+    delete_dispatch,
+    due_dispatches,
+    next_due,
+    update_dispatch,
+)
 from lambd.services.eventbridge import rows as rules
 from lambd.services.eventbridge.model import Rule, RuleTarget
 from lambd.services.eventbridge.rules import RuleRequest, enable_rule, put_rule
@@ -46,7 +52,7 @@ from lambd.services.scheduler.schedules import (
     delete_schedule,
     update_schedule,
 )
-from lambd.store.database import Database
+from lambd.store.database import Connection, Database
 from lambd.store.events import Writes, write_events
 from lambd.store.function_settings import read_settings
 from lambd.store.settings_cache import SettingsCache
@@ -266,7 +272,6 @@ def test_an_event_takes_the_place_of_its_dispatch(world: World) -> None:
     (dispatch,) = dispatched(world)
     event = QueuedEvent(
         id=1,
-        dispatch_id=dispatch.id,
         request_id=dispatch.request_id,
         function_name="f",
         qualifier=None,
@@ -276,7 +281,8 @@ def test_an_event_takes_the_place_of_its_dispatch(world: World) -> None:
         due_us=0,
     )
     with world.transaction() as connection:
-        write_events(connection, Writes(added=[event], updated=[], removed=[]))
+        hook = partial(delete_dispatch, dispatch=dispatch)
+        write_events(connection, Writes(added=[event], updated=[], removed=[], hooks=[hook]))
     assert dispatched(world) == []
 
 
@@ -302,7 +308,7 @@ class Platform:
             database=self.database,
             context=self.context,
             authority=Authority(self.context().scope, settings),
-            invoke=self._invoke,
+            accept=self._accept,
             queues=self,
             draw=draw,
         )
@@ -321,14 +327,15 @@ class Platform:
             now=self.now,
         )
 
-    async def _invoke(self, request: InvocationRequest) -> InvocationResult | None:
+    async def _accept(
+        self, request: InvocationRequest, with_event: Callable[[Connection], object]
+    ) -> None:
         self.invoked.append(request)
         self.something.set()
         if self.errors:
             raise self.errors.pop(0)
         event = QueuedEvent(
             id=len(self.invoked),
-            dispatch_id=request.dispatch_id,
             request_id=request.request_id,
             function_name=request.function_name,
             qualifier=request.qualifier,
@@ -337,9 +344,9 @@ class Platform:
             accepted_us=0,
             due_us=0,
         )
-        await self.database.run(write_events, Writes(added=[event], updated=[], removed=[]))
+        writes = Writes(added=[event], updated=[], removed=[], hooks=[with_event])
+        await self.database.run(write_events, writes)
         self.something.set()
-        return None
 
     def send_message(
         self, queue_arn: str, body: str, attributes: Attributes, trace: str | None

@@ -1,104 +1,109 @@
-"""Telling the services around Lambda how events ended: which call for which ARN.
+"""Telling the targets of an event's end that are no functions: a few times each, one line a target.
 
-Calls block, so they run on threads of their own, a bounded number. Functions are not told from
-here: an event for them goes into the queue, in the transaction that ends the one it tells of.
+Which call tells whom is `delivery_calls.py`'s, how many calls are under way `delivery_gates.py`'s.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import NamedTuple
 
-from lambd.invoke.destinations import (
-    SNS_MESSAGE_BYTES,
-    SQS_MESSAGE_BYTES,
-    BusEvent,
-    bus_event,
-    dead_letter_attributes,
-    event_text,
-    object_key,
-    result_record,
-)
-from lambd.model.arns import Scope
+import structlog
+
+from lambd.invoke.delivery_calls import DeliveryCalls
+from lambd.invoke.delivery_gates import DeliveryGates
+from lambd.invoke.event_ends import is_function
+from lambd.invoke.event_options import EventCounts, EventOptions, report
+from lambd.invoke.event_rules import backoff_s
 from lambd.model.errors import UnavailableError
-from lambd.model.events import QueuedEvent, Target, TargetKind
+from lambd.model.events import EventEnd, QueuedEvent, Target
 
-# Name -> type and value.
-Attributes = dict[str, tuple[str, str]]
-_THREADS = 32
+_log = structlog.get_logger(__name__)
 
-
-class Publisher(Protocol):
-    """Calls to other services (`aws/publisher.py`); each raises UnavailableError."""
-
-    def send_message(self, queue_arn: str, body: str, attributes: Attributes, trace: str) -> None:
-        """SQS."""
-
-    def publish(self, topic_arn: str, message: str, attributes: Attributes) -> None:
-        """SNS."""
-
-    def put_event(self, bus_arn: str, event: BusEvent) -> None:
-        """EventBridge."""
-
-    def put_object(self, bucket_arn: str, key: str, body: bytes) -> None:
-        """S3."""
+# Times that a target is tried before it is given up.
+DELIVERY_ATTEMPTS = 4
 
 
-def service_of(arn: str) -> str:
-    """The service that an ARN names."""
-    return arn.split(":", 3)[2]
+class Left(NamedTuple):
+    """What is to be told later, and in how many seconds."""
+
+    end: EventEnd
+    delay_s: float
 
 
-class Deliverer:
-    """See the module header."""
+class Deliveries:
+    """See the module header; it counts targets that are given up."""
 
-    def __init__(self, publisher: Publisher, scope: Scope) -> None:
-        self._publisher = publisher
-        self._scope = scope
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="deliver")
+    def __init__(
+        self,
+        *,
+        calls: DeliveryCalls,
+        options: EventOptions,
+        counts: EventCounts,
+        now_us: Callable[[], int],
+    ) -> None:
+        self._calls = calls
+        self._gates = DeliveryGates()
+        self._options = options
+        self._counts = counts
+        self._now_us = now_us
+
+    def stop(self) -> None:
+        """Begin no more calls; what is to be told stays on disk."""
+        self._gates.close()
 
     def close(self) -> None:
-        """Let calls under way end (they take seconds at most), make no more."""
-        self._threads.shutdown(cancel_futures=True)
+        """Let calls under way end; blocks."""
+        self._calls.close()
 
-    async def deliver(self, event: QueuedEvent, target: Target, now_us: int) -> None:
-        """Tell one target.
+    async def deliver(self, event: QueuedEvent, end: EventEnd) -> Left | None:
+        """Tell the targets; what is left for later, if anything. Raises nothing."""
+        try:
+            return await self._deliver(event, end)
+        except Exception:  # noqa: BLE001 - a task root: a fault of ours must not lose the event
+            _log.exception("event_crashed", request_id=event.request_id)
+            event.faults += 1
+            return Left(end, backoff_s(event.faults, self._options.first_backoff_s))
 
-        Raises:
-            UnavailableError: it was not told.
-        """
-        call = self._call(event, target, now_us)
-        await asyncio.get_running_loop().run_in_executor(self._threads, call)
+    async def _deliver(self, event: QueuedEvent, end: EventEnd) -> Left | None:
+        functions = tuple(target for target in end.targets if is_function(target))
+        failed: list[Target] = []
+        crowded: list[Target] = []
+        delay_s = 0.0
+        for target in end.targets:
+            if target in functions:
+                continue
+            again_s = await self._gates.enter(target.arn)
+            if again_s is not None:
+                crowded.append(target)
+                delay_s = max(delay_s, again_s)
+            elif not await self._tell(event, target):
+                failed.append(target)
+        failures = end.failed_deliveries + bool(failed)
+        if failures >= DELIVERY_ATTEMPTS:
+            for target in failed:
+                self._counts.give_up(event, target, "it could not be reached")
+            failed.clear()
+            failures = 0
+        if not failed and not crowded:
+            return None
+        if failed:
+            delay_s = max(delay_s, backoff_s(failures, self._options.first_backoff_s))
+        left = EventEnd(
+            reason=end.reason,
+            targets=(*failed, *crowded, *functions),
+            failed_deliveries=failures,
+        )
+        return Left(left, delay_s)
 
-    def _call(self, event: QueuedEvent, target: Target, now_us: int) -> Callable[[], None]:
-        publisher, scope, arn = self._publisher, self._scope, target.arn
-        service = service_of(arn)
-        is_dead_letter = target.kind is TargetKind.DEAD_LETTER_QUEUE
-
-        def call() -> None:
-            attributes = dead_letter_attributes(event) if is_dead_letter else {}
-            if service == "sqs":
-                body = (
-                    event_text(event)
-                    if is_dead_letter
-                    else result_record(event, scope, now_us, limit_bytes=SQS_MESSAGE_BYTES)
-                )
-                publisher.send_message(arn, body, attributes, event.trace_header)
-            elif service == "sns":
-                body = (
-                    event_text(event)
-                    if is_dead_letter
-                    else result_record(event, scope, now_us, limit_bytes=SNS_MESSAGE_BYTES)
-                )
-                publisher.publish(arn, body, attributes)
-            elif service == "events":
-                publisher.put_event(arn, bus_event(event, scope, now_us, arn))
-            elif service == "s3":
-                body = result_record(event, scope, now_us)
-                publisher.put_object(arn, object_key(event, now_us), body.encode())
-            else:
-                raise UnavailableError(f"{arn} cannot be told of anything")
-
-        return call
+    async def _tell(self, event: QueuedEvent, target: Target) -> bool:
+        """Call a target, whose gate has been entered; whether it was told."""
+        is_reached = False
+        try:
+            await self._calls.tell(event, target, self._now_us())
+            is_reached = True
+        except UnavailableError as error:
+            report("event_delivery_failed", event, f"{target.arn}: {error.message}")
+        finally:
+            self._gates.leave(target.arn, is_reached=is_reached)
+        return is_reached

@@ -1,4 +1,4 @@
-"""What targets of an outcome are told, byte for byte. Source: invoke.md sections 3.1 and 3.2.
+"""What targets of an event's end are told, byte for byte. Source: invoke.md sections 3.1 and 3.2.
 
 Payloads go into records as they came, not parsed and written again, so that a number keeps its
 digits and an object the order of its members.
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from lambd.invoke.event_rules import error_code_and_message
 from lambd.model.arns import LATEST, Scope
-from lambd.model.events import Condition, QueuedEvent
+from lambd.model.events import EndReason, QueuedEvent
 
 # Largest messages of SNS and SQS, attributes and all.
 SNS_MESSAGE_BYTES = 256 * 1024
@@ -25,7 +25,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusEvent:
-    """An outcome as EventBridge gets it."""
+    """An event's end as EventBridge gets it."""
 
     source: str
     detail_type: str
@@ -36,7 +36,7 @@ class BusEvent:
 def result_record(
     event: QueuedEvent, scope: Scope, now_us: int, *, limit_bytes: int | None = None
 ) -> str:
-    """The record of an event's outcome, in AWS's format and order.
+    """The record of an event's end, in AWS's format and order.
 
     Where there is a limit that it does not fit, it is told without the response's payload, else
     without the event, and if need be without both.
@@ -53,7 +53,7 @@ def result_record(
 
 def bus_event(event: QueuedEvent, scope: Scope, now_us: int, bus_arn: str) -> BusEvent:
     """The record as an event of a bus."""
-    succeeded = event.outcome is not None and event.outcome.condition is Condition.SUCCESS
+    succeeded = event.end is not None and event.end.reason is EndReason.SUCCESS
     return BusEvent(
         source="lambda",
         detail_type=(
@@ -94,7 +94,7 @@ def _record(
     event: QueuedEvent, scope: Scope, now_us: int, *, with_request: bool, with_response: bool
 ) -> str:
     now = _time(now_us)
-    condition = "" if event.outcome is None else event.outcome.condition.value
+    condition = "" if event.end is None else event.end.reason.value
     members = {
         "version": '"1.0"',
         "timestamp": f'"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z"',

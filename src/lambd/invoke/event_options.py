@@ -1,12 +1,17 @@
-"""What an operator sets of asynchronous invocations, and what is counted of them."""
+"""What an operator sets of asynchronous invocations, and what is counted and reported of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import structlog
+
 from lambd.invoke.event_rules import FIRST_BACKOFF_S
 from lambd.model.arns import Scope
+from lambd.model.events import QueuedEvent, Target, TargetKind
 from lambd.model.limits import Limits
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,3 +45,16 @@ class EventCounts:
     # Targets that were given up.
     destination_failures: int = 0
     dead_letter_failures: int = 0
+
+    def give_up(self, event: QueuedEvent, target: Target, reason: str) -> None:
+        """Count a target that is not told, and say why."""
+        if target.kind is TargetKind.DEAD_LETTER_QUEUE:
+            self.dead_letter_failures += 1
+        else:
+            self.destination_failures += 1
+        report("event_target_given_up", event, f"{target.arn}: {reason}")
+
+
+def report(action: str, event: QueuedEvent, reason: str) -> None:
+    """Write what went wrong with an event to the platform's log."""
+    _log.warning(action, function=event.function_name, request_id=event.request_id, reason=reason)

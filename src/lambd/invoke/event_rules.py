@@ -17,7 +17,7 @@ from lambd.model.errors import (
     ThrottledError,
     UnavailableError,
 )
-from lambd.model.events import Condition, Fault, QueuedEvent
+from lambd.model.events import EndReason, Fault, QueuedEvent
 from lambd.model.settings import EventInvokeConfig, FunctionSettings
 
 # Defaults of event-invoke configs.
@@ -37,18 +37,18 @@ def now_us() -> int:
 
 def end_before_attempt(
     event: QueuedEvent, settings: FunctionSettings, config: EventInvokeConfig, now_us: int
-) -> Condition | None:
+) -> EndReason | None:
     """Why there is to be no attempt any more; None when there is."""
     if settings.reserved_concurrency == 0:
-        return Condition.ZERO_RESERVED_CONCURRENCY
+        return EndReason.ZERO_RESERVED_CONCURRENCY
     if now_us > _last_us(event, config):
-        return Condition.EVENT_AGE_EXCEEDED
+        return EndReason.EVENT_AGE_EXCEEDED
     return None
 
 
 def after_function_error(
     event: QueuedEvent, config: EventInvokeConfig, now_us: int, delays_s: tuple[float, ...]
-) -> Condition | int:
+) -> EndReason | int:
     """Why the event is done with, or when its next attempt is due.
 
     Args:
@@ -59,14 +59,14 @@ def after_function_error(
     """
     retries = config.maximum_retry_attempts
     if event.attempts > (RETRY_ATTEMPTS if retries is None else retries):
-        return Condition.RETRIES_EXHAUSTED
+        return EndReason.RETRIES_EXHAUSTED
     delay_s = delays_s[min(event.attempts, len(delays_s)) - 1]
     return _due(event, config, now_us, delay_s)
 
 
 def after_fault(
     event: QueuedEvent, config: EventInvokeConfig, now_us: int, first_backoff_s: float
-) -> Condition | int:
+) -> EndReason | int:
     """The same when the attempt was throttled or met a fault; `faults` counts it."""
     return _due(event, config, now_us, backoff_s(event.faults, first_backoff_s))
 
@@ -91,9 +91,7 @@ def fault_of(error: PlatformError) -> Fault:
 
 def error_code_and_message(event: QueuedEvent) -> tuple[int, str]:
     """ErrorCode and ErrorMessage of an event that failed; the message may be empty."""
-    if event.outcome is not None and event.outcome.condition is (
-        Condition.ZERO_RESERVED_CONCURRENCY
-    ):
+    if event.end is not None and event.end.reason is (EndReason.ZERO_RESERVED_CONCURRENCY):
         code, message = 429, "Rate Exceeded."
     elif event.fault is not None:
         code, message = event.fault.status, event.fault.message
@@ -115,10 +113,10 @@ def _error_message(payload: bytes) -> str:
 
 def _due(
     event: QueuedEvent, config: EventInvokeConfig, now_us: int, delay_s: float
-) -> Condition | int:
+) -> EndReason | int:
     """Nobody waits for an attempt that will not be made."""
     due_us = now_us + int(delay_s * _US)
-    return Condition.EVENT_AGE_EXCEEDED if due_us > _last_us(event, config) else due_us
+    return EndReason.EVENT_AGE_EXCEEDED if due_us > _last_us(event, config) else due_us
 
 
 def _last_us(event: QueuedEvent, config: EventInvokeConfig) -> int:

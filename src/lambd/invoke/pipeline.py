@@ -35,6 +35,7 @@ from lambd.model.invocations import (
 )
 from lambd.model.limits import Limits
 from lambd.model.settings import FunctionSettings, RecursiveLoop
+from lambd.store.event_journal import WithEvent
 from lambd.store.settings_cache import SettingsCache
 from lambd.telemetry.ids import new_trace_header
 
@@ -45,6 +46,8 @@ _log = structlog.get_logger(__name__)
 
 # Takes what an invocation came to; None for the types that have no result.
 InvokedCallback = Callable[[InvocationResult | PlatformError | None], None]
+# Stores an event (`EventQueue.accept`).
+AcceptEvent = Callable[[InvocationRequest, InvokedCallback, WithEvent | None], None]
 
 
 class InvokePipeline:
@@ -60,7 +63,7 @@ class InvokePipeline:
         scope: Scope,
         limits: Limits,
         tasks: asyncio.TaskGroup,
-        accept_event: Callable[[InvocationRequest, InvokedCallback], None],
+        accept_event: AcceptEvent,
     ) -> None:
         self._versions = versions
         self._settings = settings
@@ -88,6 +91,21 @@ class InvokePipeline:
         )
         self.start(request, partial(_settle, waiting))
         return await waiting
+
+    async def accept(self, request: InvocationRequest, with_event: WithEvent) -> None:
+        """Take an event; it is durable when this returns, with what `with_event` did.
+
+        Raises:
+            NotFoundError, ConflictError, RequestTooLargeError, InvalidRequestContentError,
+            UnavailableError: see their classes; `with_event` has done nothing.
+        """
+        serving_deployment(await self._versions.choose(request.function_name, request.qualifier))
+        self._check_payload(request)
+        waiting: asyncio.Future[InvocationResult | None] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self._accept_event(request, partial(_settle, waiting), with_event)
+        await waiting
 
     def start_streaming(self, request: InvocationRequest, sink: ResponseSink) -> None:
         """Begin an invocation whose response goes to a sink as it comes.
@@ -146,7 +164,7 @@ class InvokePipeline:
         self._check_payload(request)
         if request.invocation_type is not InvocationType.REQUEST_RESPONSE:
             if request.invocation_type is InvocationType.EVENT:
-                self._accept_event(request, invoked)
+                self._accept_event(request, invoked, None)
             else:
                 invoked(None)
             return

@@ -1,6 +1,6 @@
 """Events of asynchronous invocations, and what becomes of them, as values.
 
-An event waits for attempts until it has an outcome; an outcome waits until its targets were told.
+An event waits for attempts until it has an end; its end waits until the targets were told.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Condition(StrEnum):
+class EndReason(StrEnum):
     """Why an event is done with."""
 
     SUCCESS = "Success"
@@ -19,7 +19,7 @@ class Condition(StrEnum):
 
 
 class TargetKind(StrEnum):
-    """What a target is told: the record of the outcome, or the event itself."""
+    """What a target is told: the record of the end, or the event itself."""
 
     DESTINATION = "destination"
     DEAD_LETTER_QUEUE = "dead-letter queue"
@@ -27,7 +27,7 @@ class TargetKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Somebody who is to be told of an outcome."""
+    """Somebody who is to be told of an event's end."""
 
     kind: TargetKind
     arn: str
@@ -51,10 +51,10 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class EventEnd:
     """How an event ended, and who is still to be told."""
 
-    condition: Condition
+    reason: EndReason
     targets: tuple[Target, ...]
     # Deliveries to these targets that failed.
     failed_deliveries: int = 0
@@ -66,8 +66,6 @@ class QueuedEvent:
 
     # Given by the queue, in order of arrival.
     id: int = 0
-    # The dispatch that it takes the place of, when it is stored.
-    dispatch_id: int | None = None
     request_id: str
     function_name: str
     # As the caller gave it.
@@ -75,7 +73,7 @@ class QueuedEvent:
     payload: bytes
     trace_header: str
     accepted_us: int
-    # When it is to be attempted, or its outcome to be delivered.
+    # When it is to be attempted, or its targets to be told.
     due_us: int
     # Attempts that ran.
     attempts: int = 0
@@ -83,4 +81,4 @@ class QueuedEvent:
     faults: int = 0
     answer: Answer | None = None
     fault: Fault | None = None
-    outcome: Outcome | None = None
+    end: EventEnd | None = None

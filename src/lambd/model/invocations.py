@@ -35,8 +35,6 @@ class InvocationRequest:
     wants_log_tail: bool = False
     # Takes the response in parts; None: it is wanted whole.
     sink: ResponseSink | None = None
-    # Of an event: the dispatch whose place it takes, once it is durable.
-    dispatch_id: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)

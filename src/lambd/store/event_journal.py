@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lambd.model.errors import UnavailableError
 from lambd.model.events import QueuedEvent
-from lambd.store.database import Database
+from lambd.store.database import Connection, Database
 from lambd.store.events import (
     Backlog,
     DueEvents,
@@ -47,6 +47,11 @@ _CLOSE_S = 10.0
 CommittedCallback = Callable[[UnavailableError | None], None]
 
 
+# Runs in the transaction that stores an event, for what has to happen if and only if that does. It
+# may not raise but for a disk that does not take it: others' events are in the same transaction.
+WithEvent = Callable[[Connection], object]
+
+
 @dataclass(frozen=True, slots=True)
 class _Change:
     """One change: events added, and one event updated or removed; `committed` hears of it."""
@@ -55,6 +60,7 @@ class _Change:
     updated: QueuedEvent | None
     removed: int | None
     committed: CommittedCallback
+    with_event: WithEvent | None = None
 
     @property
     def is_new(self) -> bool:
@@ -98,10 +104,15 @@ class EventJournal:
             if self._committing is not None:
                 self._committing.cancel()
 
-    def add(self, event: QueuedEvent, committed: CommittedCallback) -> None:
-        """Store a new event and number it."""
+    def add(
+        self,
+        event: QueuedEvent,
+        committed: CommittedCallback,
+        with_event: WithEvent | None = None,
+    ) -> None:
+        """Store a new event and number it; `with_event` goes with it or not at all."""
         event.id = next(self._numbers)
-        self._submit(_Change((event,), None, None, committed))
+        self._submit(_Change((event,), None, None, committed, with_event))
 
     def update(self, event: QueuedEvent, committed: CommittedCallback) -> None:
         """Store what an event has come to, and when it is due again."""
@@ -167,6 +178,7 @@ class EventJournal:
             added=[event for change in changes for event in change.added],
             updated=[change.updated for change in changes if change.updated is not None],
             removed=[change.removed for change in changes if change.removed is not None],
+            hooks=[change.with_event for change in changes if change.with_event is not None],
         )
         try:
             await self._database.run(write_events, writes)

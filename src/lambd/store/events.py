@@ -8,14 +8,14 @@ who is told after it, is `event_journal.py`'s.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Row, bindparam, func, insert, select, type_coerce
 from sqlalchemy.dialects import sqlite
 
-from lambd.model.events import Answer, Condition, Fault, Outcome, QueuedEvent, Target, TargetKind
+from lambd.model.events import Answer, EndReason, EventEnd, Fault, QueuedEvent, Target, TargetKind
 from lambd.store.database import Connection
 from lambd.store.tables_events import events as table
 
@@ -26,8 +26,6 @@ _INSERT = str(
 )
 _UPDATE = "UPDATE events SET due_at=?, attempts=?, faults=?, progress=?, response=? WHERE id=?"
 _DELETE = "DELETE FROM events WHERE id=?"
-# An event takes the place of the dispatch that it comes of.
-_DELETE_DISPATCH = "DELETE FROM dispatches WHERE id=?"
 _COLUMNS = [
     type_coerce(column, BigInteger).label(column.name)
     if column.name in ("accepted_at", "due_at")
@@ -58,15 +56,16 @@ class Writes(NamedTuple):
     added: Sequence[QueuedEvent]
     updated: Sequence[QueuedEvent]
     removed: Sequence[int]
+    # Run in the same transaction; none may raise but for what keeps the whole of it from the disk.
+    hooks: Sequence[Callable[[Connection], object]] = ()
 
 
 def write_events(connection: Connection, writes: Writes) -> None:
     """Make all these changes."""
+    for hook in writes.hooks:
+        hook(connection)
     if writes.added:
         connection.exec_driver_sql(_INSERT, [_row(event) for event in writes.added])
-        replaced = [(event.dispatch_id,) for event in writes.added if event.dispatch_id is not None]
-        if replaced:
-            connection.exec_driver_sql(_DELETE_DISPATCH, replaced)
     if writes.updated:
         connection.exec_driver_sql(
             _UPDATE,
@@ -146,14 +145,18 @@ def _progress(event: QueuedEvent) -> str | None:
         document["function_error"] = event.answer.function_error
     if event.fault is not None:
         document["fault"] = asdict(event.fault)
-    if event.outcome is not None:
-        document["outcome"] = asdict(event.outcome)
+    if event.end is not None:
+        document["outcome"] = {
+            "condition": event.end.reason.value,
+            "targets": [asdict(target) for target in event.end.targets],
+            "failed_deliveries": event.end.failed_deliveries,
+        }
     return json.dumps(document) if document else None
 
 
 def _event(row: Row[Any]) -> QueuedEvent:
     document: dict[str, Any] = json.loads(row.progress) if row.progress else {}
-    outcome = document.get("outcome")
+    end = document.get("outcome")
     return QueuedEvent(
         id=row.id,
         request_id=row.request_id,
@@ -173,12 +176,12 @@ def _event(row: Row[Any]) -> QueuedEvent:
             payload=row.response,
         ),
         fault=Fault(**document["fault"]) if "fault" in document else None,
-        outcome=None
-        if outcome is None
-        else Outcome(
-            condition=Condition(outcome["condition"]),
-            targets=_targets(outcome["targets"]),
-            failed_deliveries=outcome["failed_deliveries"],
+        end=None
+        if end is None
+        else EventEnd(
+            reason=EndReason(end["condition"]),
+            targets=_targets(end["targets"]),
+            failed_deliveries=end["failed_deliveries"],
         ),
     )
 

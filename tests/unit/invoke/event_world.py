@@ -13,11 +13,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import sqlalchemy
 from sqlalchemy.pool import StaticPool
 
-from lambd.invoke.deliveries import Attributes, Deliverer
+from lambd.invoke.delivery_calls import Attributes, DeliveryCalls
 from lambd.invoke.destinations import BusEvent
 from lambd.invoke.event_options import EventOptions
 from lambd.invoke.events import EventQueue
-from lambd.invoke.outcomes import Outcomes
 from lambd.invoke.pipeline import InvokedCallback
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnavailableError
@@ -120,7 +119,8 @@ class Told:
         self._tell("s3", bucket_arn, body.decode(), {"key": ("", key)})
 
 
-Outcome = InvocationResult | PlatformError
+# What an attempt comes to.
+Result = InvocationResult | PlatformError
 
 
 def configured(qualifier: str = "$LATEST", **members: Any) -> FunctionSettings:
@@ -145,10 +145,10 @@ def event(
 
 @dataclass
 class EventWorld:
-    """Functions whose outcomes are given, and what was asked of the pipeline."""
+    """Functions whose results are given, and what was asked of the pipeline."""
 
     # Of function `f`, in order; functions without any succeed.
-    outcomes: list[Outcome] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
     settings: FunctionSettings = field(default_factory=FunctionSettings)
     dead_letter_arn: str | None = None
     delays_s: tuple[float, ...] = (0.0,)
@@ -164,14 +164,15 @@ class EventWorld:
     records: list[InvocationRequest] = field(default_factory=list)
     held: list[tuple[InvocationRequest, InvokedCallback]] = field(default_factory=list)
     accepted: list[object] = field(default_factory=list)
+    settings_cache: SettingsCache = field(init=False)
 
     def invoke(self, request: InvocationRequest, invoked: InvokedCallback) -> None:
         """Stands in for the pipeline."""
         (self.attempts if request.function_name == "f" else self.records).append(request)
         if self.holds_attempts:
             self.held.append((request, invoked))
-        elif request.function_name == "f" and self.outcomes:
-            invoked(self.outcomes.pop(0))
+        elif request.function_name == "f" and self.results:
+            invoked(self.results.pop(0))
         else:
             invoked(OK)
 
@@ -195,18 +196,14 @@ class EventWorld:
             longest_pause_s=0.002,
             growth_s=self.growth_s,
         )
-        settings = SettingsCache(self.read_settings)
+        settings = self.settings_cache = SettingsCache(self.read_settings)
         async with asyncio.TaskGroup() as tasks:
             queue = EventQueue(
                 journal=EventJournal(self.database, tasks),
                 invoke=self.invoke,
                 settings=settings,
-                outcomes=Outcomes(
-                    deliverer=Deliverer(self.told, SCOPE),
-                    dead_letter=self.read_dead_letter,
-                    settings=settings,
-                    options=options,
-                ),
+                dead_letter=self.read_dead_letter,
+                calls=DeliveryCalls(self.told, SCOPE),
                 options=options,
                 tasks=tasks,
             )

@@ -22,7 +22,7 @@ from lambd.invoke.event_rules import (
     backoff_s,
     end_before_attempt,
 )
-from lambd.model.events import Answer, Condition, Fault, Outcome, QueuedEvent
+from lambd.model.events import Answer, EndReason, EventEnd, Fault, QueuedEvent
 from lambd.model.settings import EventInvokeConfig, FunctionSettings
 
 # 2026-11-24T01:02:03.004567Z
@@ -44,7 +44,7 @@ def queued(**members: Any) -> QueuedEvent:
             "due_us": NOW_US,
             "attempts": 1,
             "answer": ANSWER,
-            "outcome": Outcome(condition=Condition.SUCCESS, targets=()),
+            "end": EventEnd(reason=EndReason.SUCCESS, targets=()),
             **members,
         }
     )
@@ -62,9 +62,9 @@ def test_a_record() -> None:
 
 def test_a_record_of_an_event_that_never_ran() -> None:
     """It has no response; an event without content is an empty object."""
-    outcome = Outcome(condition=Condition.ZERO_RESERVED_CONCURRENCY, targets=())
+    end = EventEnd(reason=EndReason.ZERO_RESERVED_CONCURRENCY, targets=())
     record = json.loads(
-        result_record(queued(payload=b"", attempts=0, answer=None, outcome=outcome), SCOPE, NOW_US)
+        result_record(queued(payload=b"", attempts=0, answer=None, end=end), SCOPE, NOW_US)
     )
     assert record["requestContext"] == {
         "requestId": "r",
@@ -104,13 +104,13 @@ def test_a_record_for_sns_leaves_payloads_out(
 
 
 @pytest.mark.parametrize(
-    ("condition", "word"),
-    [(Condition.SUCCESS, "Success"), (Condition.EVENT_AGE_EXCEEDED, "Failure")],
+    ("reason", "word"),
+    [(EndReason.SUCCESS, "Success"), (EndReason.EVENT_AGE_EXCEEDED, "Failure")],
     ids=str,
 )
-def test_an_event_of_a_bus(condition: Condition, word: str) -> None:
+def test_an_event_of_a_bus(reason: EndReason, word: str) -> None:
     """Source, kind and resources as AWS has them."""
-    event = queued(outcome=Outcome(condition=condition, targets=()))
+    event = queued(end=EventEnd(reason=reason, targets=()))
     told = bus_event(event, SCOPE, NOW_US, BUS)
     assert told.source == "lambda"
     assert told.detail_type == f"Lambda Function Invocation Result - {word}"
@@ -148,19 +148,19 @@ def test_attributes_of_dead_letters(
     members: dict[str, Any], code: str, message: str | None
 ) -> None:
     """The status that a synchronous caller would have got, and up to 1 KB of the message."""
-    outcome = Outcome(condition=Condition.RETRIES_EXHAUSTED, targets=())
+    end = EventEnd(reason=EndReason.RETRIES_EXHAUSTED, targets=())
     expected = {"RequestID": ("String", "r"), "ErrorCode": ("Number", code)}
     if message is not None:
         expected["ErrorMessage"] = ("String", message)
-    assert dead_letter_attributes(queued(outcome=outcome, **members)) == expected
+    assert dead_letter_attributes(queued(end=end, **members)) == expected
 
 
 @pytest.mark.parametrize(
     ("attempts", "step"),
-    [(1, NOW_US + 60_000_000), (2, NOW_US + 120_000_000), (3, Condition.RETRIES_EXHAUSTED)],
+    [(1, NOW_US + 60_000_000), (2, NOW_US + 120_000_000), (3, EndReason.RETRIES_EXHAUSTED)],
     ids=str,
 )
-def test_retries_after_one_and_two_minutes(attempts: int, step: Condition | int) -> None:
+def test_retries_after_one_and_two_minutes(attempts: int, step: EndReason | int) -> None:
     """AWS's defaults."""
     event = queued(attempts=attempts)
     assert after_function_error(event, NO_CONFIG, NOW_US, (60.0, 120.0)) == step
@@ -180,13 +180,13 @@ def test_the_age_of_events() -> None:
     settings = FunctionSettings()
     assert end_before_attempt(old, settings, NO_CONFIG, NOW_US) is None
     too_late = end_before_attempt(old, settings, NO_CONFIG, NOW_US + 1)
-    assert too_late is Condition.EVENT_AGE_EXCEEDED
+    assert too_late is EndReason.EVENT_AGE_EXCEEDED
     old.faults = 1
-    assert after_fault(old, NO_CONFIG, NOW_US, 1.0) is Condition.EVENT_AGE_EXCEEDED
+    assert after_fault(old, NO_CONFIG, NOW_US, 1.0) is EndReason.EVENT_AGE_EXCEEDED
     short = EventInvokeConfig(maximum_event_age_s=60)
     assert after_fault(queued(faults=1), short, NOW_US, 60.0) == NOW_US + 60_000_000
-    assert after_fault(queued(faults=1), short, NOW_US, 60.1) is Condition.EVENT_AGE_EXCEEDED
+    assert after_fault(queued(faults=1), short, NOW_US, 60.1) is EndReason.EVENT_AGE_EXCEEDED
     stopped = FunctionSettings(reserved_concurrency=0)
     assert end_before_attempt(old, stopped, NO_CONFIG, NOW_US) is (
-        Condition.ZERO_RESERVED_CONCURRENCY
+        EndReason.ZERO_RESERVED_CONCURRENCY
     )

@@ -18,13 +18,13 @@ from tests.unit.invoke.event_world import (
     QUEUE,
     TOPIC,
     EventWorld,
-    Outcome,
+    Result,
     configured,
     event,
     until,
 )
 
-from lambd.invoke.outcomes import DELIVERY_ATTEMPTS
+from lambd.invoke.deliveries import DELIVERY_ATTEMPTS
 from lambd.invoke.recursion import advance_lineage
 from lambd.model.errors import (
     InvalidRequestContentError,
@@ -151,10 +151,10 @@ async def test_a_stopped_function_gets_no_event() -> None:
 
 async def test_throttles_are_no_attempts() -> None:
     """They are waited out, longer each time, and all attempts are still to come."""
-    throttled: list[Outcome] = [ThrottledError("x") for _ in range(5)]
+    throttled: list[Result] = [ThrottledError("x") for _ in range(5)]
     world = EventWorld([*throttled, BAD, UnavailableError("y"), BAD, OK])
     queue = await world.run(event())
-    assert world.outcomes == []
+    assert world.results == []
     assert queue.counts.succeeded == 1
 
 
@@ -282,7 +282,7 @@ async def test_a_target_that_does_not_answer_holds_up_nothing_else() -> None:
             queue.accept(event(), world.accepted.append)
         await until(lambda: len(world.attempts) == 100)
         world.settings = configured(on_success=TOPIC)
-        queue._settings.note(FunctionChanged(name="f"))
+        world.settings_cache.note(FunctionChanged(name="f"))
         queue.accept(event(), world.accepted.append)
         await until(lambda: [call for call, *_ in world.told.calls] == ["sns"])
         await until(lambda: world.database.waiting == 100)

@@ -1,7 +1,6 @@
 """One dispatch: handed to Lambda as an event, tried again, or made a dead letter.
 
-The event takes the dispatch's place in one transaction (`store/events.py`), so it is handed over
-once. A dead letter is sent before the dispatch is removed: if the platform is killed between the
+The event takes the dispatch's place in the transaction that stores it, so it is handed over once. A dead letter is sent before the dispatch is removed: if the platform is killed between the
 two, the queue gets it twice.
 """
 
@@ -10,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -26,7 +26,7 @@ from lambd.model.errors import (
     PlatformError,
     UnavailableError,
 )
-from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
+from lambd.model.invocations import InvocationRequest, InvocationType
 from lambd.model.settings import FunctionSettings
 from lambd.services.dispatch.failures import failure_of, may_retry
 from lambd.services.dispatch.model import (
@@ -40,7 +40,7 @@ from lambd.services.dispatch.model import (
 from lambd.services.dispatch.occurrences import Draw
 from lambd.services.dispatch.rows import delete_dispatch, update_dispatch
 from lambd.services.scheduler.model import INVOKE_TARGET, InvokeInputError, parse_invoke_input
-from lambd.store.database import Database
+from lambd.store.database import Connection, Database
 from lambd.store.function_settings import read_settings
 
 _log = structlog.get_logger(__name__)
@@ -54,7 +54,8 @@ _EVENTS = principals.service("events.amazonaws.com")
 
 # Name -> type and value.
 Attributes = dict[str, tuple[str, str]]
-Invoke = Callable[[InvocationRequest], Awaitable[InvocationResult | None]]
+# Takes an event, and what is to be done in the transaction that stores it.
+Accept = Callable[[InvocationRequest, Callable[[Connection], object]], Awaitable[None]]
 
 
 class Queues(Protocol):
@@ -75,7 +76,7 @@ class Handover:
         database: Database,
         context: Callable[[], ControlContext],
         authority: Authority,
-        invoke: Invoke,
+        accept: Accept,
         queues: Queues,
         draw: Draw,
     ) -> None:
@@ -83,14 +84,14 @@ class Handover:
         database: where the dispatches are.
         context: the surroundings of what is done now.
         authority: judges whether a schedule or a rule may invoke its function.
-        invoke: the way into Lambda; returns once an event is durable.
+        accept: the way into Lambda; returns once an event is durable.
         queues: where dead letters go.
         draw: spreads what is tried again.
         """
         self._database = database
         self._context = context
         self._authority = authority
-        self._invoke = invoke
+        self._accept = accept
         self._queues = queues
         self._draw = draw
 
@@ -128,9 +129,8 @@ class Handover:
             qualifier=dispatch.qualifier,
             invocation_type=InvocationType.EVENT,
             payload=_payload(dispatch),
-            dispatch_id=dispatch.id,
         )
-        await self._invoke(request)
+        await self._accept(request, partial(delete_dispatch, dispatch=dispatch))
 
     async def _authorise(self, dispatch: Dispatch, context: ControlContext) -> None:
         """Raise AccessDeniedError unless a dispatch may become an invocation.
