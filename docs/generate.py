@@ -19,7 +19,7 @@ from lambd.api.operations import HANDLED
 from lambd.cli.exit_status import MEANINGS
 from lambd.cli.main import cli
 from lambd.config import Settings
-from lambd.wire.service_model import load_lambda_model
+from lambd.wire.service_model import load_model
 
 DOCS = Path(__file__).parent
 SOURCES = DOCS.parent / "src"
@@ -31,7 +31,7 @@ _DEVIATION = re.compile(r"^ *# DEVIATION: (?P<first>.*)\n(?P<more>(?: *# .*\n)*)
 def pages() -> Mapping[str, str]:
     """Every generated page by its name."""
     return {
-        "coverage.md": render_coverage(load_lambda_model().operations, HANDLED),
+        "coverage.md": render_coverage(load_model("lambda").operations, HANDLED),
         "cli.md": command_line(),
         "deviations.md": deviations(),
     }

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import pytest
 from tests.acceptance.conftest import ROLE, RUNTIME, Server, zipped
 
-from lambd.wire.service_model import load_lambda_model
+from lambd.wire.service_model import load_model
 
 _REQUESTS = 6_000
 _SEED = 20_260_101
@@ -114,7 +114,7 @@ def requests(chance: random.Random) -> Iterator[tuple[str, str, dict[str, str], 
         "AuthType": "NONE",
         "Content": {"ZipFile": base64.b64encode(zipped("x = 3\n")).decode()},
     }
-    operations = [o for o in load_lambda_model().operations.values() if "Invoke" not in o.name[:6]]
+    operations = [o for o in load_model("lambda").operations.values() if "Invoke" not in o.name[:6]]
     for _ in range(_REQUESTS):
         operation = chance.choice(operations)
         path = operation.uri

@@ -12,9 +12,9 @@ from tests.acceptance.member_world import World, served_world
 from lambd.api.coverage import Status, request_members
 from lambd.api.operations import HANDLED
 from lambd.api.unsupported import REFUSED
-from lambd.wire.service_model import load_lambda_model
+from lambd.wire.service_model import load_model
 
-MODEL = load_lambda_model().operations
+MODEL = load_model("lambda").operations
 SERVED = sorted(HANDLED)
 
 

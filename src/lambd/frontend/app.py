@@ -41,14 +41,13 @@ from lambd.model.errors import (
     UnknownOperationError,
 )
 from lambd.model.limits import Limits
-from lambd.services.service import JsonService
+from lambd.services.service import Service
 from lambd.telemetry.ids import new_request_id
 from lambd.urls.serve import FunctionUrls
-from lambd.wire.errors import encode_error
+from lambd.wire.errors import ErrorTable, encode_error, lambda_errors
 from lambd.wire.service_model import (
     Operation,
-    ServiceModel,
-    load_lambda_model,
+    load_model,
 )
 
 _log = structlog.get_logger(__name__)
@@ -68,7 +67,7 @@ class FrontDoor:
         hosts: Hosts,
         authority: Authority,
         lambda_api: LambdaApi,
-        services: Iterable[JsonService],
+        services: Iterable[Service],
         code_links: CodeLinks,
         function_urls: FunctionUrls,
         limits: Limits,
@@ -86,7 +85,7 @@ class FrontDoor:
         self._function_urls = function_urls
         self._limits = RequestLimits(limits, hosts)
         self._tasks = tasks
-        self._lambda_model = load_lambda_model()
+        self._lambda_model = load_model("lambda")
 
     def body_limit(self, method: str, path: str, headers: RawHeaders) -> int:
         """By path and host."""
@@ -120,7 +119,7 @@ class FrontDoor:
         elif self._serve_rest(exchange):
             return
         self._tasks.create_task(
-            self._serve(exchange, operation, labels, self._call_lambda, self._lambda_model)
+            self._serve(exchange, operation, labels, self._call_lambda, lambda_errors())
         )
 
     def _serve_rest(self, exchange: Exchange) -> bool:
@@ -136,12 +135,12 @@ class FrontDoor:
     def _serve_other(
         self,
         exchange: Exchange,
-        service: JsonService,
+        service: Service,
         operation: Operation | None,
         labels: Mapping[str, str],
     ) -> None:
         call = partial(self._call_service, service)
-        self._tasks.create_task(self._serve(exchange, operation, labels, call, service.model))
+        self._tasks.create_task(self._serve(exchange, operation, labels, call, service.errors))
 
     def _handle_apart(self, exchange: Exchange, host: Host) -> None:
         """Take a request that is not for the API, or should not be."""
@@ -162,14 +161,14 @@ class FrontDoor:
         operation: Operation | None,
         labels: Mapping[str, str],
         call: Callable[[Operation, Mapping[str, str], Exchange, str], Awaitable[Response]],
-        model: ServiceModel,
+        errors: ErrorTable,
     ) -> None:
         """Answer one API request, whatever happens."""
         request_id = new_request_id()
         try:
             response = await call(_known(operation), labels, exchange, request_id)
         except Exception as error:  # noqa: BLE001 - a task root: whatever it is, it is answered
-            response = _error_response(error, operation, request_id, model)
+            response = _error_response(error, operation, request_id, errors)
         response.headers.append(("x-amzn-RequestId", request_id))
         exchange.respond(response)
 
@@ -255,7 +254,7 @@ class FrontDoor:
 
     async def _call_service(
         self,
-        service: JsonService,
+        service: Service,
         operation: Operation,
         labels: Mapping[str, str],
         exchange: Exchange,
@@ -313,14 +312,15 @@ def _error_response(
     error: Exception,
     operation: Operation | None,
     request_id: str,
-    model: ServiceModel | None = None,
+    errors: ErrorTable | None = None,
 ) -> Response:
     """What the caller reads of an error; faults of ours are logged with the request id."""
+    errors = errors or lambda_errors()
     if not isinstance(error, PlatformError):
         _log.error("request_crashed", request_id=request_id, exc_info=error)
         error = UnavailableError(_CRASHED)
-        return encode_error(error, operation, model=model)
-    response = encode_error(error, operation, model=model)
+        return errors.encode(error, operation)
+    response = errors.encode(error, operation)
     if response.status >= 500:
         _log.error(
             "request_failed",

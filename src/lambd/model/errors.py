@@ -1,8 +1,8 @@
 """The whole tree of platform errors, and the error-type strings that functions see.
 
 A class per *reaction* of the caller, fields for details. What a function did wrong is never one of
-these: function errors are values (`InvocationResult.function_error`). `wire/errors.py` is the only
-place that maps a class to an AWS error shape and so to a status.
+these: function errors are values (`InvocationResult.function_error`). `wire/errors.py` and the
+`errors.py` of each service map a class to an AWS error shape and so to a status.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A service beside Lambda: its model and a handler for each operation it answers.
+"""A service beside Lambda: its model, its errors, and a handler for each operation it answers.
 
 All of them share the platform's port. Those of the JSON 1.1 protocol are told apart by
 `X-Amz-Target`, those of rest-json by method and path. A handler takes the surroundings of a request
@@ -18,6 +18,7 @@ from lambd.control.context import ControlContext
 from lambd.http.messages import Request, Response
 from lambd.model.errors import UnimplementedOperationError
 from lambd.model.policies import Principal
+from lambd.wire.errors import ErrorTable
 from lambd.wire.service_model import Operation, ServiceModel
 
 Handler = Callable[[ControlContext, Mapping[str, Any]], Awaitable[dict[str, Any]]]
@@ -25,13 +26,19 @@ Contexts = Callable[[Principal], ControlContext]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JsonService:
+class Service:
     """See the module header; safe for concurrent calls."""
 
-    model: ServiceModel
+    # With the service's model.
+    errors: ErrorTable
     handlers: Mapping[str, Handler]
     # Who asks -> the surroundings of a request that comes now.
     contexts: Contexts
+
+    @property
+    def model(self) -> ServiceModel:
+        """The service's model."""
+        return self.errors.model
 
     async def call(
         self,

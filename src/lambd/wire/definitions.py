@@ -7,6 +7,7 @@ checks, `codec_request` reads, `codec_response` writes, `service_model` routes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from importlib import resources
 from typing import TypedDict
@@ -97,8 +98,25 @@ class ModelDefinition(TypedDict):
 Shapes = Mapping[str, ShapeDefinition]
 
 
-def load_definition(name: str) -> ModelDefinition:
-    """Read the copy `name` (a file of `data/`); the vendoring tool guarantees its form."""
-    text = resources.files("lambd.wire").joinpath("data", name).read_text(encoding="utf-8")
-    definition: ModelDefinition = json.loads(text)
+_DATA = resources.files("lambd.wire").joinpath("data")
+# Of a copy's name: the service's in botocore, and its API version.
+_COPY = re.compile(r"(?P<service>[a-z0-9-]+)-\d{4}-\d{2}-\d{2}\.json")
+
+
+def copies() -> dict[str, str]:
+    """The services that have a copy of their model here, and its file's name."""
+    found = (_COPY.fullmatch(each.name) for each in _DATA.iterdir())
+    return {match["service"]: match[0] for match in found if match is not None}
+
+
+def load_definition(service: str) -> ModelDefinition:
+    """Read the copy of a service's model; the vendoring tool guarantees its form.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    name = copies().get(service)
+    if name is None:
+        raise FileNotFoundError(f"no model of {service} in {_DATA}")
+    definition: ModelDefinition = json.loads(_DATA.joinpath(name).read_text(encoding="utf-8"))
     return definition

@@ -1,216 +1,187 @@
-"""THE table: `PlatformError` class -> AWS error shape, message key, `Type` and status.
+"""Errors as responses: `PlatformError` class -> error shape, message key, `Type` and status.
 
-What the model says (status, case of the message key, whose fault) is read from it; the table gives
-the rest. Shapes that no model has, because AWS's front end answers with them, stand here with what
-was recorded (api.md sections 1 and 3.2); those keys that were not recorded are marked. A shape is
-sent even if the operation does not declare it, as AWS does.
+What a service's model says (status, case of the message key, whose fault) is read from it; the
+service's table gives the rest. Here stand Lambda's table, and what AWS's front end answers for every
+service, by protocol: shapes that no model has, as they were recorded (api.md sections 1 and 3.2);
+those keys that were not recorded are marked. A shape is sent even if the operation does not declare
+it, as AWS does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from lambd.http.messages import Response
 from lambd.model import errors
 from lambd.model.errors import PlatformError, ThrottledError, UnimplementedOperationError
-from lambd.wire.codec_response import JSON_CONTENT_TYPE, json_bytes
-from lambd.wire.service_model import (
-    ErrorShape,
-    Operation,
-    ServiceModel,
-    load_lambda_model,
-)
+from lambd.wire.codec_response import json_bytes
+from lambd.wire.service_model import ErrorShape, Operation, ServiceModel, load_model
 
-_JSON_1_1 = "application/x-amz-json-1.1"
 _NO_TYPE = ""
 
 
-def _unmodelled(name: str, status: int, message_key: str = "message") -> ErrorShape:
+def unmodelled(name: str, status: int, message_key: str = "message") -> ErrorShape:
+    """A shape that the service's model has not."""
     return ErrorShape(name, status, message_key, _NO_TYPE)
 
 
-_INVALID_REQUEST = "ValidationException"
+class _FrontEnd(NamedTuple):
+    """One name everywhere; where the protocol is JSON 1.1 the status is 400, if not said otherwise."""
 
-
-class ErrorForm(NamedTuple):
-    """The shape an error class has in each service; where it is a string, the model has the rest."""
-
-    lambda_shape: str | ErrorShape
-    logs_shape: str | ErrorShape
-    autoscaling_shape: str | ErrorShape = _INVALID_REQUEST
-    # Its model has none for it.
-    events_shape: str | ErrorShape = _unmodelled(_INVALID_REQUEST, 400)
-    scheduler_shape: str | ErrorShape = _INVALID_REQUEST
+    name: str
+    rest_status: int
+    rest_key: str = "message"
+    json_status: int = 400
+    json_key: str = "message"
 
     def shape(self, model: ServiceModel) -> ErrorShape:
-        """The shape in a service."""
-        found = {
-            "lambda": self.lambda_shape,
-            "logs": self.logs_shape,
-            "application-autoscaling": self.autoscaling_shape,
-            "events": self.events_shape,
-            "scheduler": self.scheduler_shape,
-        }[model.service]
-        return model.error_shapes[found] if isinstance(found, str) else found
+        if model.protocol == "json":
+            return unmodelled(self.name, self.json_status, self.json_key)
+        return unmodelled(self.name, self.rest_status, self.rest_key)
 
 
-def _of_front_end(name: str, status: int, *, message_key: str = "message") -> ErrorForm:
-    """What AWS's front end answers: one name everywhere; 400 where the protocol is JSON 1.1."""
-    rest, plain = _unmodelled(name, status, message_key), _unmodelled(name, 400, message_key)
-    return ErrorForm(rest, plain, plain, plain, rest)
+_TOO_LARGE = _FrontEnd("RequestEntityTooLargeException", 413, json_status=413)
 
-
-def _everywhere(shape: ErrorShape) -> ErrorForm:
-    return ErrorForm(shape, shape, shape, shape, shape)
-
-
-_UNKNOWN = "UnknownOperationException"
-_DENIED = "AccessDeniedException"
-_NOT_FOUND = "ResourceNotFoundException"
-_TOO_LARGE = _unmodelled("RequestEntityTooLargeException", 413)
-_SERVICE = ErrorForm(
-    "ServiceException",
-    "ServiceUnavailableException",
-    # Its model gives no status.
-    _unmodelled("InternalServiceException", 500, "Message"),
-    "InternalException",
-    "InternalServerException",
-)
-_INVALID = ("InvalidParameterValueException", "InvalidParameterException")
-
-FORMS: Mapping[type[PlatformError], ErrorForm] = {
-    # What a subclass without a row falls back on; a test holds that there is none.
-    PlatformError: _SERVICE,
-    errors.NotFoundError: ErrorForm(
-        *(_NOT_FOUND, _NOT_FOUND, "ObjectNotFoundException"), *(_NOT_FOUND, _NOT_FOUND)
+_FRONT_END: Mapping[type[PlatformError], _FrontEnd] = {
+    errors.AccessDeniedError: _FrontEnd(
+        "AccessDeniedException", 403, rest_key="Message", json_key="Message"
     ),
-    errors.ProvisionedConcurrencyNotFoundError: ErrorForm(
-        "ProvisionedConcurrencyConfigNotFoundException",
-        *(_NOT_FOUND, "ObjectNotFoundException", _NOT_FOUND, _NOT_FOUND),
-    ),
-    errors.ScalableResourceNotFoundError: ErrorForm(
-        *(_NOT_FOUND, _NOT_FOUND, _NOT_FOUND, _NOT_FOUND, _NOT_FOUND)
-    ),
-    errors.ConflictError: ErrorForm(
-        "ResourceConflictException",
-        "ResourceAlreadyExistsException",
-        "ConcurrentUpdateException",
-        "ConcurrentModificationException",
-        "ConflictException",
-    ),
-    errors.InvalidParameterError: ErrorForm(*_INVALID),
-    errors.InvalidTokenError: ErrorForm(*_INVALID, "InvalidNextTokenException"),
-    errors.TooManyTagsError: ErrorForm(*_INVALID, "TooManyTagsException"),
-    errors.QuotaExceededError: ErrorForm(
-        *_INVALID,
-        "LimitExceededException",
-        "LimitExceededException",
-        "ServiceQuotaExceededException",
-    ),
-    errors.ConstraintViolationError: ErrorForm(
-        _unmodelled("ValidationException", 400), "InvalidParameterException"
-    ),
+    errors.ConstraintViolationError: _FrontEnd("ValidationException", 400),
+    errors.IncompleteSignatureError: _FrontEnd("IncompleteSignatureException", 403),
+    errors.InvalidSignatureError: _FrontEnd("InvalidSignatureException", 403),
     # Key not recorded for the next two; Coral's own is `Message`.
-    errors.MalformedRequestError: _of_front_end(
-        "SerializationException", 400, message_key="Message"
+    errors.MalformedRequestError: _FrontEnd(
+        "SerializationException", 400, rest_key="Message", json_key="Message"
     ),
-    errors.UnknownOperationError: ErrorForm(
-        _unmodelled(_UNKNOWN, 404, "Message"),
-        *(_unmodelled(_UNKNOWN, 400), _unmodelled(_UNKNOWN, 400), _unmodelled(_UNKNOWN, 400)),
-        _unmodelled(_UNKNOWN, 404, "Message"),
-    ),
-    UnimplementedOperationError: _everywhere(_unmodelled("NotImplementedException", 501)),
-    errors.PreconditionFailedError: ErrorForm(
-        "PreconditionFailedException", "OperationAbortedException"
-    ),
-    errors.RequestTooLargeError: _everywhere(_TOO_LARGE)._replace(
-        lambda_shape="RequestTooLargeException"
-    ),
-    errors.RequestEntityTooLargeError: _everywhere(_TOO_LARGE),
-    errors.InvalidRequestContentError: ErrorForm(
-        "InvalidRequestContentException", "InvalidParameterException"
-    ),
-    errors.UnsupportedMediaTypeError: _everywhere(_unmodelled(_UNKNOWN, 404))._replace(
-        lambda_shape="UnsupportedMediaTypeException"
-    ),
-    errors.CodeStorageExceededError: ErrorForm(
-        "CodeStorageExceededException", "LimitExceededException"
-    ),
-    errors.AliasLimitExceededError: ErrorForm(
-        "AliasLimitExceededException", "LimitExceededException"
-    ),
-    errors.PolicyLengthExceededError: ErrorForm(
-        "PolicyLengthExceededException", "LimitExceededException"
-    ),
-    errors.RecursiveInvocationError: ErrorForm(
-        "RecursiveInvocationException", "InvalidParameterException"
-    ),
-    errors.ArtifactError: _SERVICE._replace(lambda_shape="InvalidZipFileException"),
-    errors.AccessDeniedError: ErrorForm(
-        _unmodelled(_DENIED, 403, "Message"),
-        _unmodelled(_DENIED, 400),
-        *(_unmodelled(_DENIED, 400, "Message"), _unmodelled(_DENIED, 400, "Message")),
-        _unmodelled(_DENIED, 403, "Message"),
-    ),
-    errors.InvalidSignatureError: _of_front_end("InvalidSignatureException", 403),
-    errors.IncompleteSignatureError: _of_front_end("IncompleteSignatureException", 403),
-    errors.UnrecognizedClientError: _of_front_end("UnrecognizedClientException", 403),
-    ThrottledError: ErrorForm(
-        "TooManyRequestsException",
-        "ThrottlingException",
-        *(_unmodelled("ThrottlingException", 400), _unmodelled("ThrottlingException", 400)),
-        "ThrottlingException",
-    ),
-    errors.SandboxError: _SERVICE,
-    errors.UnavailableError: _SERVICE,
+    errors.UnknownOperationError: _FrontEnd("UnknownOperationException", 404, rest_key="Message"),
+    errors.RequestEntityTooLargeError: _TOO_LARGE,
+    errors.RequestTooLargeError: _TOO_LARGE,
+    ThrottledError: _FrontEnd("ThrottlingException", 429),
+    UnimplementedOperationError: _FrontEnd("NotImplementedException", 501, json_status=501),
+    errors.UnrecognizedClientError: _FrontEnd("UnrecognizedClientException", 403),
+    errors.UnsupportedMediaTypeError: _FrontEnd("UnknownOperationException", 404, json_status=404),
 }
 
+# What only Lambda refuses, and what another service takes it for.
+_ELSEWHERE: Mapping[type[PlatformError], type[PlatformError]] = dict.fromkeys(
+    (
+        errors.AliasLimitExceededError,
+        errors.CodeStorageExceededError,
+        errors.InvalidRequestContentError,
+        errors.PolicyLengthExceededError,
+        errors.PreconditionFailedError,
+        errors.RecursiveInvocationError,
+    ),
+    errors.InvalidParameterError,
+) | {errors.ProvisionedConcurrencyNotFoundError: errors.NotFoundError}
 
-def encode_error(
-    error: PlatformError, operation: Operation | None, *, model: ServiceModel | None = None
-) -> Response:
-    """The response to an error.
-
-    Args:
-        error: What was raised.
-        operation: What was asked for; None if that is not known.
-        model: The service, where no operation tells it; else Lambda.
-    """
-    model = operation.model if operation else model or load_lambda_model()
-    shape = _form(error).shape(model)
-    if model.protocol == "json":
-        return _encode_json(error, operation, shape)
-    return _encode_rest_json(error, operation, shape, model)
+# Error class -> the shape; where it is a string, the model has the rest.
+Shapes = Mapping[type[PlatformError], str | ErrorShape]
 
 
-def _encode_rest_json(
-    error: PlatformError, operation: Operation | None, shape: ErrorShape, model: ServiceModel
-) -> Response:
-    # `Type` and `Reason` are members of Lambda's shapes only.
-    is_lambda = model.service == "lambda"
-    body = {"Type": shape.fault} if shape.fault and is_lambda else {}
-    headers = [("Content-Type", JSON_CONTENT_TYPE), ("x-amzn-ErrorType", shape.name)]
-    if isinstance(error, ThrottledError) and is_lambda:
+class ErrorTable:
+    """How one service tells of errors; see the module header."""
+
+    # Classes that a service must have names for; `PlatformError` is any fault of ours.
+    REQUIRED = (
+        PlatformError,
+        errors.NotFoundError,
+        errors.ConflictError,
+        errors.InvalidParameterError,
+    )
+
+    def __init__(self, model: ServiceModel, shapes: Shapes) -> None:
+        """Args:
+        model: the service's.
+        shapes: what the service has its own names for; a class without one is told as its parent,
+            else as AWS's front end tells it.
+
+        Raises:
+            KeyError: the model has no such shape.
+        """
+        self.model = model
+        self.shapes = MappingProxyType(
+            {
+                kind: model.error_shapes[shape] if isinstance(shape, str) else shape
+                for kind, shape in shapes.items()
+            }
+        )
+
+    def shape(self, kind: type[PlatformError]) -> ErrorShape:
+        """The shape that a class of errors has."""
+        for each in kind.__mro__:
+            if each in self.shapes:
+                return self.shapes[each]
+            if each in _FRONT_END:
+                return _FRONT_END[each].shape(self.model)
+            if each in _ELSEWHERE:
+                return self.shape(_ELSEWHERE[each])
+        raise LookupError(kind)
+
+    def encode(self, error: PlatformError, operation: Operation | None) -> Response:
+        """The response to an error.
+
+        Args:
+            error: what was raised.
+            operation: what was asked for; None if that is not known.
+        """
+        shape = self.shape(type(error))
+        headers = [("Content-Type", self.model.content_type), ("x-amzn-ErrorType", shape.name)]
+        if self.model.protocol == "json":
+            body = {"__type": shape.name}
+        else:
+            body = {} if self.model.service != "lambda" else _lambda_members(error, shape, headers)
+        body[shape.message_key] = _message(error, operation)
+        return Response(status=shape.status, headers=headers, body=json_bytes(body))
+
+
+def _lambda_members(
+    error: PlatformError, shape: ErrorShape, headers: list[tuple[str, str]]
+) -> dict[str, str]:
+    """`Type` and `Reason` are members of Lambda's shapes only."""
+    body = {"Type": shape.fault} if shape.fault else {}
+    if isinstance(error, ThrottledError):
         # Reason first, as recorded.
         body = {"Reason": error.reason, **body}
         if error.retry_after_s is not None:
             headers.append(("Retry-After", str(error.retry_after_s)))
-    body[shape.message_key] = _message(error, operation)
-    return Response(status=shape.status, headers=headers, body=json_bytes(body))
-
-
-def _encode_json(error: PlatformError, operation: Operation | None, shape: ErrorShape) -> Response:
-    body = {"__type": shape.name, shape.message_key: _message(error, operation)}
-    headers = [("Content-Type", _JSON_1_1), ("x-amzn-ErrorType", shape.name)]
-    return Response(status=shape.status, headers=headers, body=json_bytes(body))
-
-
-def _form(error: PlatformError) -> ErrorForm:
-    return next(FORMS[kind] for kind in type(error).__mro__ if kind in FORMS)
+    return body
 
 
 def _message(error: PlatformError, operation: Operation | None) -> str:
     if isinstance(error, UnimplementedOperationError) and operation is not None:
         return f"The operation {operation.name} is not implemented by lambd yet"
     return error.message
+
+
+_LAMBDA: Shapes = {
+    PlatformError: "ServiceException",
+    errors.AliasLimitExceededError: "AliasLimitExceededException",
+    errors.ArtifactError: "InvalidZipFileException",
+    errors.CodeStorageExceededError: "CodeStorageExceededException",
+    errors.ConflictError: "ResourceConflictException",
+    errors.InvalidParameterError: "InvalidParameterValueException",
+    errors.InvalidRequestContentError: "InvalidRequestContentException",
+    errors.NotFoundError: "ResourceNotFoundException",
+    errors.PolicyLengthExceededError: "PolicyLengthExceededException",
+    errors.PreconditionFailedError: "PreconditionFailedException",
+    errors.ProvisionedConcurrencyNotFoundError: "ProvisionedConcurrencyConfigNotFoundException",
+    errors.RecursiveInvocationError: "RecursiveInvocationException",
+    errors.RequestTooLargeError: "RequestTooLargeException",
+    ThrottledError: "TooManyRequestsException",
+    errors.UnsupportedMediaTypeError: "UnsupportedMediaTypeException",
+}
+
+
+@cache
+def lambda_errors() -> ErrorTable:
+    """Lambda's table."""
+    return ErrorTable(load_model("lambda"), _LAMBDA)
+
+
+def encode_error(error: PlatformError, operation: Operation | None) -> Response:
+    """The response of Lambda to an error; see `ErrorTable.encode`."""
+    return lambda_errors().encode(error, operation)

@@ -228,30 +228,10 @@ def _error_shape(name: str, shape: ShapeDefinition) -> ErrorShape:
 
 
 @cache
-def load_lambda_model() -> ServiceModel:
-    """AWS Lambda's model (rest-json, 91 operations)."""
-    return ServiceModel(load_definition("lambda-2015-03-31.json"))
+def load_model(service: str) -> ServiceModel:
+    """The model of a service whose copy is in `data/`: `lambda`, `logs`, `events`, ...
 
-
-@cache
-def load_logs_model() -> ServiceModel:
-    """CloudWatch Logs' model (json 1.1)."""
-    return ServiceModel(load_definition("logs-2014-03-28.json"))
-
-
-@cache
-def load_autoscaling_model() -> ServiceModel:
-    """Application Auto Scaling's model (json 1.1)."""
-    return ServiceModel(load_definition("application-autoscaling-2016-02-06.json"))
-
-
-@cache
-def load_events_model() -> ServiceModel:
-    """EventBridge's model (json 1.1)."""
-    return ServiceModel(load_definition("events-2015-10-07.json"))
-
-
-@cache
-def load_scheduler_model() -> ServiceModel:
-    """EventBridge Scheduler's model (rest-json)."""
-    return ServiceModel(load_definition("scheduler-2021-06-30.json"))
+    Raises:
+        FileNotFoundError: there is no copy.
+    """
+    return ServiceModel(load_definition(service))

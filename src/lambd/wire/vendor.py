@@ -1,6 +1,7 @@
 """Developer tool: copy botocore's service models into `data/`, without their documentation.
 
-Run `uv run python -m lambd.wire.vendor` after moving to another botocore. The server reads the
+Run `uv run python -m lambd.wire.vendor` after moving to another botocore, and with the names of
+services (as botocore's data folder has them) that are to be served as well. The server reads the
 copies (`definitions.py`) and never botocore, so that a change of the client library cannot change
 the API that is served. Which release a copy came from stands in its own `source` key.
 """
@@ -12,29 +13,42 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
+from lambd.wire.definitions import copies
+
 DATA = Path(__file__).parent / "data"
-# Copy's name -> the model's place in botocore's data folder.
-SOURCES = {
-    "application-autoscaling-2016-02-06.json": (
-        "application-autoscaling/2016-02-06/service-2.json.gz"
-    ),
-    "events-2015-10-07.json": "events/2015-10-07/service-2.json.gz",
-    "lambda-2015-03-31.json": "lambda/2015-03-31/service-2.json.gz",
-    "logs-2014-03-28.json": "logs/2014-03-28/service-2.json.gz",
-    "scheduler-2021-06-30.json": "scheduler/2021-06-30/service-2.json.gz",
-}
 _PROSE = frozenset({"documentation", "documentationUrl", "deprecatedMessage"})
+
+
+def botocore_data() -> Path:
+    """The data folder of the installed botocore."""
+    spec = importlib.util.find_spec("botocore")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("botocore is not installed")
+    return Path(spec.origin).parent / "data"
+
+
+def source_of(copy: str) -> str:
+    """The place in botocore's data folder of the model with this copy."""
+    service, version = (
+        copy[: -len("-YYYY-MM-DD.json")],
+        copy[-len("YYYY-MM-DD.json") : -len(".json")],
+    )
+    return f"{service}/{version}/service-2.json.gz"
+
+
+def newest_copy(service: str) -> str:
+    """The name for the copy of a service's newest model."""
+    version = max(each.name for each in (botocore_data() / service).iterdir() if each.is_dir())
+    return f"{service}-{version}.json"
 
 
 def vendored(source: str) -> dict[str, Any]:
     """The installed botocore's model at `source` as it should stand in `data/`."""
-    spec = importlib.util.find_spec("botocore")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("botocore is not installed")
-    text = gzip.decompress((Path(spec.origin).parent / "data" / source).read_bytes())
+    text = gzip.decompress((botocore_data() / source).read_bytes())
     model = json.loads(text)
     return {
         "source": {
@@ -73,9 +87,10 @@ def _without_prose(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write every copy anew."""
-    for name, source in SOURCES.items():
-        text = json.dumps(vendored(source), separators=(",", ":"), ensure_ascii=False)
+    """Write every copy anew, and those of the services that are named."""
+    names = {*copies().values(), *(newest_copy(service) for service in sys.argv[1:])}
+    for name in sorted(names):
+        text = json.dumps(vendored(source_of(name)), separators=(",", ":"), ensure_ascii=False)
         (DATA / name).write_text(text + "\n", encoding="utf-8")
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from lambd.api.coverage import Status, render_coverage, request_members
 from lambd.api.unsupported import LIMITED, REFUSED
-from lambd.wire.service_model import load_lambda_model
+from lambd.wire.service_model import load_model
 
-OPERATIONS = load_lambda_model().operations
+OPERATIONS = load_model("lambda").operations
 
 
 def test_has_a_row_for_every_operation() -> None:

@@ -12,21 +12,9 @@ from hypothesis import strategies as st
 from lambd.wire.definitions import ShapeDefinition
 from lambd.wire.patterns import compile_pattern
 from lambd.wire.service_model import (
-    ServiceModel,
-    load_autoscaling_model,
-    load_events_model,
-    load_lambda_model,
-    load_logs_model,
-    load_scheduler_model,
+    load_model,
 )
 
-MODELS = {
-    "lambda": load_lambda_model,
-    "logs": load_logs_model,
-    "application-autoscaling": load_autoscaling_model,
-    "events": load_events_model,
-    "scheduler": load_scheduler_model,
-}
 # Whole seconds: what botocore writes into JSON bodies.
 MOMENTS = st.integers(0, 4_102_444_800).map(lambda second: datetime.fromtimestamp(second, UTC))
 # What a header's value may hold and keep.
@@ -43,7 +31,7 @@ _INTEGER_BITS = {"integer": 32, "long": 64}
 @cache
 def values(service: str, shape_name: str) -> st.SearchStrategy[Any]:
     """Values that the shape's types and constraints allow, as our side has them."""
-    model = MODELS[service]()
+    model = load_model(service)
     if shape_name in _BY_NAME:
         return _BY_NAME[shape_name]
     shape = model.shapes[shape_name]
@@ -64,7 +52,7 @@ def structures(
     service: str, shape_name: str, names: Collection[str]
 ) -> st.SearchStrategy[dict[str, Any]]:
     """Structures with those members of a shape that have one of these names."""
-    shape = MODELS[service]().shapes[shape_name]
+    shape = load_model(service).shapes[shape_name]
     required = shape.get("required", [])
     members = {
         name: _member(service, member) for name, member in shape["members"].items() if name in names
@@ -76,7 +64,7 @@ def structures(
 
 
 def _member(service: str, member: Mapping[str, Any]) -> st.SearchStrategy[Any]:
-    shape = MODELS[service]().shapes[member["shape"]]
+    shape = load_model(service).shapes[member["shape"]]
     plain = shape["type"] == "string" and not shape.keys() & {"pattern", "enum"}
     if member.get("location") in ("header", "uri") and plain:
         least = max(1, int(shape.get("min", 1)))
@@ -126,8 +114,3 @@ def _scalars(kind: str, shape: ShapeDefinition) -> st.SearchStrategy[Any]:
             return st.binary(min_size=1, max_size=20)
         case _:
             return MOMENTS
-
-
-def model_of(service: str) -> ServiceModel:
-    """The vendored model of a service."""
-    return MODELS[service]()

@@ -16,12 +16,10 @@ from lambd.http.messages import Request
 from lambd.model.errors import MalformedRequestError, PlatformError
 from lambd.wire.service_model import (
     Operation,
-    load_autoscaling_model,
-    load_lambda_model,
-    load_logs_model,
+    load_model,
 )
 
-MODEL = load_lambda_model()
+MODEL = load_model("lambda")
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:f"
 FUNCTION = {"FunctionName": "f", "Role": "arn:aws:iam::000000000000:role/r", "Code": {}}
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -297,8 +295,8 @@ JSON = st.recursive(
 LATIN = st.text(st.characters(max_codepoint=0xFF), max_size=24)
 SERVED = [
     *MODEL.operations.values(),
-    *load_logs_model().operations.values(),
-    *load_autoscaling_model().operations.values(),
+    *load_model("logs").operations.values(),
+    *load_model("application-autoscaling").operations.values(),
 ]
 
 

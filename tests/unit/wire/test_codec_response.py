@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lambd.http.messages import Response
-from lambd.wire.service_model import load_lambda_model, load_logs_model
+from lambd.wire.service_model import load_model
 
 
 def test_writes_an_invocations_result() -> None:
@@ -118,12 +118,12 @@ def test_writes_half_a_surrogate_pair_as_its_escape() -> None:
 def test_refuses_our_own_mistakes(name: str, result: dict[str, Any]) -> None:
     """A misspelt member must not vanish in silence."""
     with pytest.raises(ValueError, match=r"not in the|time zone|JSON"):
-        load_lambda_model().operations[name].encode(result)
+        load_model("lambda").operations[name].encode(result)
 
 
 def test_answers_logs_in_its_own_content_type() -> None:
     """JSON 1.1."""
-    operations = load_logs_model().operations
+    operations = load_model("logs").operations
     response = operations["DescribeLogGroups"].encode({"logGroups": [{"storedBytes": 1}]})
     assert response.headers == [("Content-Type", "application/x-amz-json-1.1")]
     assert response.body == b'{"logGroups":[{"storedBytes":1}]}'
@@ -134,9 +134,9 @@ def test_writes_recursive_shapes() -> None:
     """CloudWatch Logs' field types hold themselves."""
     nested = {"type": "list", "element": {"type": "struct", "fields": []}}
     fields = [{"logFieldName": "a", "logFieldType": nested}]
-    response = load_logs_model().operations["GetLogFields"].encode({"logFields": fields})
+    response = load_model("logs").operations["GetLogFields"].encode({"logFields": fields})
     assert json.loads(response.body) == {"logFields": fields}
 
 
 def _encode(name: str, **result: object) -> Response:
-    return load_lambda_model().operations[name].encode(result)
+    return load_model("lambda").operations[name].encode(result)

@@ -10,9 +10,9 @@ import pytest
 from lambd.http.messages import Request
 from lambd.model.errors import ConstraintViolationError
 from lambd.wire.constraints import ECHOED_VALUE_CHARACTERS
-from lambd.wire.service_model import load_lambda_model, load_logs_model
+from lambd.wire.service_model import load_model
 
-MODEL = load_lambda_model()
+MODEL = load_model("lambda")
 ROLE = "arn:aws:iam::000000000000:role/r"
 FUNCTION = {"FunctionName": "f", "Role": ROLE, "Code": {"ZipFile": "UEsDBA=="}}
 PATTERNS = {name: shape.get("pattern", "") for name, shape in MODEL.shapes.items()}
@@ -239,7 +239,7 @@ def test_echoes_long_values_in_part() -> None:
 
 def test_checks_requests_to_logs() -> None:
     """The same texts under another service's names, as CloudWatch Logs sends them."""
-    operation = load_logs_model().operations["DescribeLogGroups"]
+    operation = load_model("logs").operations["DescribeLogGroups"]
     request = _request({"logGroupNamePrefix": ""})
     with pytest.raises(ConstraintViolationError) as caught:
         operation.decode(request, {})

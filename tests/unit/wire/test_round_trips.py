@@ -15,10 +15,10 @@ from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.wire.samples import model_of, structures
+from tests.unit.wire.samples import structures
 
 from lambd.http.messages import Request, Response
-from lambd.wire.service_model import Operation
+from lambd.wire.service_model import Operation, load_model
 
 # What the platform serves of CloudWatch Logs, and what feeds it.
 LOGS_OPERATIONS = (
@@ -38,16 +38,16 @@ EVENTS_OPERATIONS = (
     *("RemoveTargets", "TagResource", "UntagResource"),
 )
 OPERATIONS = [
-    *(pytest.param("lambda", name, id=name) for name in sorted(model_of("lambda").operations)),
+    *(pytest.param("lambda", name, id=name) for name in sorted(load_model("lambda").operations)),
     *(pytest.param("logs", name, id=f"logs-{name}") for name in LOGS_OPERATIONS),
     *(
         pytest.param("application-autoscaling", name, id=f"autoscaling-{name}")
-        for name in sorted(model_of("application-autoscaling").operations)
+        for name in sorted(load_model("application-autoscaling").operations)
     ),
     *(pytest.param("events", name, id=f"events-{name}") for name in EVENTS_OPERATIONS),
     *(
         pytest.param("scheduler", name, id=f"scheduler-{name}")
-        for name in sorted(model_of("scheduler").operations)
+        for name in sorted(load_model("scheduler").operations)
     ),
 ]
 # Its answers are compared event by event.
@@ -100,7 +100,7 @@ def test_encodes_what_botocore_parses(service: str, name: str) -> None:
     @_FEW_EXAMPLES
     @given(structures(service, shape.name, plain) if shape else st.just({}))
     def holds(result: dict[str, Any]) -> None:
-        operation = model_of(service).operations[name]
+        operation = load_model(service).operations[name]
         response = operation.encode(result)
         assert response.status == operation.status
         parsed = _parsed(service, name, response)
@@ -121,7 +121,7 @@ def test_streams_events_that_botocore_parses() -> None:
         {"PayloadChunk": {"Payload": b""}},
         {"InvokeComplete": {"ErrorCode": "Function.Unknown", "LogResult": "bG9n"}},
     ]
-    operation = model_of("lambda").operations[STREAMED]
+    operation = load_model("lambda").operations[STREAMED]
     response = operation.encode({"EventStream": events, "ExecutedVersion": "$LATEST"})
 
     parsed = _parsed("lambda", STREAMED, response)
@@ -155,7 +155,7 @@ def _text(value: str | bytes) -> str:
 
 
 def _found(service: str, request: Request) -> tuple[Operation, Mapping[str, str]] | None:
-    model = model_of(service)
+    model = load_model(service)
     if model.protocol == "rest-json":
         return model.match(request.method, request.path, request.query)
     operation = model.by_target(request.headers["x-amz-target"])

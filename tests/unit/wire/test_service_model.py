@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lambd.http.messages import Request
-from lambd.wire.service_model import Operation, load_lambda_model, load_logs_model
+from lambd.wire.service_model import Operation, load_model
 
-MODEL = load_lambda_model()
+MODEL = load_model("lambda")
 
 
 @pytest.mark.parametrize("operation", MODEL.operations.values(), ids=lambda op: op.name)
@@ -116,7 +116,7 @@ def test_keeps_an_encoded_slash_within_its_label() -> None:
 
 def test_finds_operations_of_logs_by_target() -> None:
     """The json protocol has one URI; a header names the operation."""
-    model = load_logs_model()
+    model = load_model("logs")
     found = model.by_target("Logs_20140328.DescribeLogGroups")
     assert found is model.operations["DescribeLogGroups"]
     assert found.model.protocol == "json"
@@ -127,7 +127,7 @@ def test_finds_operations_of_logs_by_target() -> None:
 )
 def test_finds_no_operation_for_another_target(target: str) -> None:
     """The service's prefix is part of the name."""
-    assert load_logs_model().by_target(target) is None
+    assert load_model("logs").by_target(target) is None
 
 
 def _match(request_line: str) -> str | None:

@@ -6,33 +6,44 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from tests.unit.wire.samples import model_of
 
-from lambd.wire.definitions import Shapes
+from lambd.wire.definitions import Shapes, copies
 from lambd.wire.patterns import compile_pattern
-from lambd.wire.service_model import Operation
-from lambd.wire.vendor import DATA, SOURCES, vendored
+from lambd.wire.service_model import Operation, load_model
+from lambd.wire.vendor import DATA, newest_copy, source_of, vendored
 
-SERVICES = ("application-autoscaling", "events", "lambda", "logs", "scheduler")
+SERVICES = sorted(copies())
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", sorted(copies().values()))
 def test_copies_are_those_of_the_installed_botocore(name: str) -> None:
     """Whoever moves to another botocore also runs the vendoring tool."""
-    assert json.loads((DATA / name).read_text(encoding="utf-8")) == vendored(SOURCES[name])
+    assert json.loads((DATA / name).read_text(encoding="utf-8")) == vendored(source_of(name))
 
 
 def test_the_lambda_model_has_every_operation() -> None:
     """Botocore 1.44.5 has 91 operations and 58 error shapes."""
-    model = model_of("lambda")
+    model = load_model("lambda")
     assert len(model.operations) == 91
     assert len(model.error_shapes) == 58
 
 
 @pytest.mark.parametrize("service", SERVICES)
+def test_a_copy_is_of_the_newest_model(service: str) -> None:
+    """By the version that its name tells."""
+    assert copies()[service] == newest_copy(service)
+
+
+def test_a_service_without_a_copy_has_no_model() -> None:
+    """The message names it."""
+    with pytest.raises(FileNotFoundError, match="no model of teleport"):
+        load_model("teleport")
+
+
+@pytest.mark.parametrize("service", SERVICES)
 def test_every_pattern_has_a_translation(service: str) -> None:
     """No constraint is lost because Python reads its pattern differently."""
-    for shape in model_of(service).shapes.values():
+    for shape in load_model(service).shapes.values():
         if "pattern" in shape:
             compile_pattern(shape["pattern"])
 
@@ -40,7 +51,7 @@ def test_every_pattern_has_a_translation(service: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_operation_compiles(service: str) -> None:
     """Locations, payloads and types of every operation are supported."""
-    for operation in model_of(service).operations.values():
+    for operation in load_model(service).operations.values():
         assert operation._decoder is not None
         assert operation._encoder is not None
 
@@ -48,7 +59,7 @@ def test_every_operation_compiles(service: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_input_shapes_are_not_recursive(service: str) -> None:
     """Parsers and checks are compiled from the leaves up."""
-    model = model_of(service)
+    model = load_model(service)
     for operation in model.operations.values():
         assert not _recursions(model.shapes, operation)
 

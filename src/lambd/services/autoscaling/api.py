@@ -15,6 +15,7 @@ from lambd.services.autoscaling import scheduled_actions
 from lambd.services.autoscaling import targets as autoscaling
 from lambd.services.autoscaling.action_rows import list_actions
 from lambd.services.autoscaling.activity_rows import list_activities
+from lambd.services.autoscaling.errors import error_table
 from lambd.services.autoscaling.model import (
     DIMENSION,
     METRIC,
@@ -35,9 +36,8 @@ from lambd.services.autoscaling.shapes import (
     target_members,
 )
 from lambd.services.autoscaling.targets import TargetChanges, target_arn
-from lambd.services.service import Contexts, JsonService
+from lambd.services.service import Contexts, Service
 from lambd.store.database import Database
-from lambd.wire.service_model import load_autoscaling_model
 
 _TARGET_TRACKING = "TargetTrackingScaling"
 # Target values that Lambda allows (Lambda Developer Guide).
@@ -55,10 +55,10 @@ class AutoscalingApi:
         self._database = database
         self._contexts = contexts
 
-    def service(self) -> JsonService:
+    def service(self) -> Service:
         """The operations that are answered."""
-        return JsonService(
-            model=load_autoscaling_model(),
+        return Service(
+            errors=error_table(),
             contexts=self._contexts,
             handlers={
                 "DeleteScalingPolicy": self._delete_scaling_policy,

@@ -14,6 +14,7 @@ from lambd.model.arns import Scope
 from lambd.model.errors import InvalidParameterError, NotFoundError
 from lambd.services.eventbridge import rules
 from lambd.services.eventbridge import targets as rule_targets
+from lambd.services.eventbridge.errors import error_table
 from lambd.services.eventbridge.model import (
     DEFAULT_BUS,
     InputTransformer,
@@ -23,11 +24,10 @@ from lambd.services.eventbridge.model import (
 )
 from lambd.services.eventbridge.rows import list_rules, list_targets
 from lambd.services.eventbridge.rules import RuleRequest
-from lambd.services.service import Contexts, JsonService
+from lambd.services.service import Contexts, Service
 from lambd.services.tag_lists import tag_list, tags_of
 from lambd.store.database import Connection, Database
 from lambd.store.paging import Page
-from lambd.wire.service_model import load_events_model
 
 _PAGE = 100
 # Members of a target that are for other services than Lambda.
@@ -48,10 +48,10 @@ class EventsApi:
         self._database = database
         self._contexts = contexts
 
-    def service(self) -> JsonService:
+    def service(self) -> Service:
         """The operations that are answered."""
-        return JsonService(
-            model=load_events_model(),
+        return Service(
+            errors=error_table(),
             contexts=self._contexts,
             handlers={
                 "DeleteRule": self._delete_rule,

@@ -14,6 +14,7 @@ from lambd.control.context import ControlContext
 from lambd.model.arns import Scope
 from lambd.model.errors import InvalidParameterError
 from lambd.services.logs import patterns as log_patterns
+from lambd.services.logs.errors import error_table
 from lambd.services.logs.queries import (
     EventQuery,
     FilterQuery,
@@ -23,8 +24,7 @@ from lambd.services.logs.queries import (
     StreamQuery,
 )
 from lambd.services.logs.store import LogStore
-from lambd.services.service import Contexts, JsonService
-from lambd.wire.service_model import load_logs_model
+from lambd.services.service import Contexts, Service
 
 _GROUP_ARN = re.compile(
     r"arn:[\w-]+:logs:(?P<region>[\w-]+):(?P<account>\d{12}):log-group:(?P<name>[^:]+)"
@@ -40,14 +40,14 @@ class LogsApi:
         self._store = store
         self._contexts = contexts
 
-    def service(self) -> JsonService:
+    def service(self) -> Service:
         """The operations that are answered.
 
         They raise NotFoundError for no such log group or stream, and InvalidParameterError when
         parameters contradict each other, or a pattern or token is bad.
         """
-        return JsonService(
-            model=load_logs_model(),
+        return Service(
+            errors=error_table(),
             contexts=self._contexts,
             handlers={
                 "DescribeLogGroups": self._describe_log_groups,

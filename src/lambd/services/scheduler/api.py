@@ -17,6 +17,7 @@ from lambd.services.dispatch.model import RetryPolicy
 from lambd.services.dispatch.occurrences import Draw
 from lambd.services.scheduler import groups as schedule_groups
 from lambd.services.scheduler import schedules
+from lambd.services.scheduler.errors import error_table
 from lambd.services.scheduler.group_rows import list_groups
 from lambd.services.scheduler.model import (
     DEFAULT_GROUP,
@@ -33,11 +34,10 @@ from lambd.services.scheduler.shapes import (
     schedule_members,
     summary_members,
 )
-from lambd.services.service import Contexts, JsonService
+from lambd.services.service import Contexts, Service
 from lambd.services.tag_lists import tag_list, tags_of
 from lambd.store.database import Connection, Database
 from lambd.store.paging import Page
-from lambd.wire.service_model import load_scheduler_model
 
 _PAGE = 100
 # Members of a target that are for other services than Lambda.
@@ -59,10 +59,10 @@ class SchedulerApi:
         self._database = database
         self._contexts = contexts
 
-    def service(self) -> JsonService:
+    def service(self) -> Service:
         """The operations that are answered: all of them."""
-        return JsonService(
-            model=load_scheduler_model(),
+        return Service(
+            errors=error_table(),
             contexts=self._contexts,
             handlers={
                 "CreateSchedule": self._create_schedule,
