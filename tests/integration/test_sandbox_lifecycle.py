@@ -12,7 +12,10 @@ import pytest
 from tests.integration.sandbox_probe import PYTHON, opened_driver, spec, started
 
 from lambd.model.errors import SandboxError
+from lambd.sandbox import oci
 from lambd.sandbox.driver import Mount, SandboxExit
+from lambd.sandbox.oci import OciDriver, find_program
+from lambd.sandbox.spawn import children_of
 
 pytestmark = pytest.mark.oci
 
@@ -31,6 +34,7 @@ async def test_starts_a_sandbox_that_runs_programs_and_closes(runtime: str, tmp_
 
 async def test_close_leaves_nothing_of_a_sandbox(runtime: str, tmp_path: Path) -> None:
     """Bundle, state, control group, /tmp image, descriptors and zombies are gone."""
+    zombies = _zombies()
     async with opened_driver(tmp_path / "run", runtime=runtime) as driver:
         async with started(driver):
             pass
@@ -41,9 +45,7 @@ async def test_close_leaves_nothing_of_a_sandbox(runtime: str, tmp_path: Path) -
         await driver._pool.close()
         assert _open_files() < before
         # Whoever waits for a process hears of its end a moment later.
-        async with asyncio.timeout(5):
-            while _has_zombies():  # noqa: ASYNC110 - there is nothing to wait on
-                await asyncio.sleep(0.01)
+        await _wait_reaped(zombies)
         for name in ("bundles", "oci"):
             assert list((tmp_path / "run" / name).iterdir()) == []
         left = [path.name for path in (tmp_path / "run/scratch").iterdir()]
@@ -189,9 +191,101 @@ def _open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def _has_zombies() -> bool:
-    """Whether a child has ended and nobody has waited for it."""
-    try:
-        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:
-        return False
+def _zombies() -> set[int]:
+    """Children of this process that have ended and nobody has waited for."""
+    found = set()
+    for pid in children_of(os.getpid()):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            continue
+        if state == "Z":
+            found.add(pid)
+    return found
+
+
+async def _wait_reaped(others: set[int]) -> None:
+    """Wait until there are no zombies but those of others, who ran in this process before."""
+    async with asyncio.timeout(5):
+        while _zombies() - others:  # noqa: ASYNC110 - there is nothing to wait on
+            await asyncio.sleep(0.01)
+
+
+async def test_a_living_sandbox_has_no_zombie(runtime: str, tmp_path: Path) -> None:
+    """What the OCI runtime forks and leaves to us is collected as soon as it has ended."""
+    zombies = _zombies()
+    async with (
+        opened_driver(tmp_path / "run", runtime=runtime) as driver,
+        started(driver),
+        started(driver, spec("second")),
+    ):
+        await _wait_reaped(zombies)
+
+
+async def test_a_killed_launcher_is_replaced_unseen(runtime: str, tmp_path: Path) -> None:
+    """Whoever starts a sandbox next gets one, even before we have heard of the death."""
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver:
+        await _wait_spares(driver)
+        for spare in driver._pool._ready:
+            os.kill(spare.launcher_pid, signal.SIGKILL)
+        async with started(driver) as probe:
+            assert await probe.python("print('alive')") == "alive"
+
+
+async def test_spares_whose_launcher_was_killed_are_made_anew(runtime: str, tmp_path: Path) -> None:
+    """Nobody has to ask first, and what they held is given back."""
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver:
+        await _wait_spares(driver)
+        killed = list(driver._pool._ready)
+        for spare in killed:
+            os.kill(spare.launcher_pid, signal.SIGKILL)
+        async with asyncio.timeout(10):
+            while any(spare.bundle_dir.exists() for spare in killed):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        await _wait_spares(driver)
+        assert not set(map(id, killed)) & set(map(id, driver._pool._ready))
+
+
+async def _wait_spares(driver: OciDriver) -> None:
+    """Wait until all the parts that are kept ready are."""
+    async with asyncio.timeout(10):
+        while len(driver._pool._ready) < 4:  # noqa: ASYNC110 - there is nothing to wait on
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def dying_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A crun that is killed as long as there are files in the directory, one for each time."""
+    lives = tmp_path / "lives"
+    program = tmp_path / "bin/crun"
+    for directory in (lives, program.parent):
+        directory.mkdir()
+    program.write_text(
+        f"#!/bin/sh\nfor each in {lives}/*; do rm $each && kill -9 $$; done 2>/dev/null\n"
+        f'exec {find_program("crun")} "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(oci, "_SEARCH_PATH", f"{program.parent}:{oci._SEARCH_PATH}")
+    return lives
+
+
+async def test_a_killed_oci_runtime_is_tried_once_more(dying_runtime: Path, tmp_path: Path) -> None:
+    """The start succeeds; nobody sees the first attempt."""
+    async with opened_driver(tmp_path / "run") as driver:
+        (dying_runtime / "first").touch()
+        async with started(driver) as probe:
+            assert await probe.python("print('alive')") == "alive"
+        assert not (dying_runtime / "first").exists()
+
+
+async def test_an_oci_runtime_killed_twice_is_an_error_that_names_the_signal(
+    dying_runtime: Path, tmp_path: Path
+) -> None:
+    """Rather than telling that it gave no reason; the next start is as good as any."""
+    async with opened_driver(tmp_path / "run") as driver:
+        for name in ("first", "second"):
+            (dying_runtime / name).touch()
+        with pytest.raises(SandboxError, match="SIGKILL"):
+            await driver.start(spec())
+        async with started(driver):
+            pass

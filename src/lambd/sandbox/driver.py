@@ -11,6 +11,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import Signals
 from typing import Protocol
 
 
@@ -43,6 +44,13 @@ class SandboxExit:
 
     status: int | None = None
     signal: int | None = None
+
+    def __str__(self) -> str:
+        """`status 1`, `SIGKILL`."""
+        if self.signal is None:
+            return f"status {self.status}"
+        known = {member.value: member.name for member in Signals}
+        return known.get(self.signal, f"signal {self.signal}")
 
 
 class Sandbox(Protocol):

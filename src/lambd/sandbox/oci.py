@@ -32,7 +32,7 @@ from lambd.sandbox.driver import Sandbox, SandboxExit, SandboxSpec
 from lambd.sandbox.network import LOOPBACK, RUNTIME_API_PORT, NetworkFactory
 from lambd.sandbox.oci_runtime import OCI_RUNTIMES, OciCall
 from lambd.sandbox.prepared import Prepared, PreparedPool, PreparedSettings
-from lambd.sandbox.spawn import Child, is_own_child, reap_orphans
+from lambd.sandbox.spawn import Child, adopt_orphans, is_own_child
 
 NETWORKS = ("masquerade", "none")
 # How long the OCI runtime may take to start one sandbox, seconds.
@@ -50,6 +50,10 @@ _log = structlog.get_logger(__name__)
 def find_program(name: str) -> str | None:
     """Path of a program in the system's directories."""
     return shutil.which(name, path=_SEARCH_PATH)
+
+
+class _KilledError(SandboxError):
+    """The launcher or the OCI runtime was killed before the sandbox was up."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -324,6 +328,14 @@ class OciDriver:
     async def start(self, spec: SandboxSpec) -> Sandbox:
         """Start one sandbox; see the protocol."""
         self._check(spec)
+        try:
+            return await self._start_once(spec)
+        except _KilledError as exc:
+            # By whoever runs this machine, or its kernel: no fault of the sandbox's.
+            _log.warning("start again", action="start-again", sandbox=spec.id, cause=exc.message)
+            return await self._start_once(spec)
+
+    async def _start_once(self, spec: SandboxSpec) -> OciSandbox:
         holdings = _Holdings(spec=spec, parts=await self._pool.acquire())
         try:
             return await self._start(holdings)
@@ -357,6 +369,7 @@ class OciDriver:
             self._set_limits(parts.group, spec)
         # The sandbox keeps its network namespace, and its sockets are open.
         parts.network.let_go_of_namespace()
+        self._adopt_orphans()
         self._adopt_helpers(holdings)
         self._watch_memory(holdings, parts.group)
         await self._release_scratch(parts)
@@ -420,9 +433,11 @@ class OciDriver:
         """Let the launcher become the OCI runtime, wait for its end, adopt init."""
         loop = asyncio.get_running_loop()
         parts = holdings.parts
-        runtime = Child(parts.launcher_pid, loop)
+        if (runtime := parts.launcher) is None:
+            raise SandboxError(f"nobody watches the launcher of {parts.name}")
         try:
-            parts.open_gate()
+            with contextlib.suppress(BrokenPipeError):  # killed: its end tells how
+                parts.open_gate()
             async with asyncio.timeout(_START_TIMEOUT_S):
                 result = await runtime.wait()
         except TimeoutError as exc:
@@ -434,6 +449,8 @@ class OciDriver:
             if pid_file.exists() and (text := pid_file.read_text()):
                 with contextlib.suppress(ProcessLookupError):  # reaped by a runtime that gave up
                     holdings.child = Child(int(text), loop)
+        if result.signal is not None:
+            raise _KilledError(f"{self.name} was ended by {result} starting {holdings.spec.id}")
         if result != SandboxExit(status=0) or holdings.child is None:
             text = _tail(parts.bundle_dir / "runtime.log")
             raise SandboxError(f"{self.name} did not start {holdings.spec.id}: {text}")
@@ -466,6 +483,7 @@ class OciDriver:
             holdings.cpu_timer.cancel()
         # Of a start that failed half-way.
         self._adopt_helpers(holdings)
+        await parts.end_launcher()
         children = [child for child in (holdings.child, *holdings.helpers) if child is not None]
         if children and parts.group is not None:
             with contextlib.suppress(OSError):  # the group goes with its last process
@@ -478,13 +496,12 @@ class OciDriver:
         parts.close_descriptors()
         await self._release_scratch(parts)
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._workers, self._remove, parts)
+        await loop.run_in_executor(self._workers, self._pool.remove, parts)
+        self._adopt_orphans()
 
-    def _remove(self, parts: Prepared) -> None:
-        """The blocking end of `release`."""
-        self._pool.remove(parts)
-        # crun 1.8 forks a process that it does not wait for.
-        reap_orphans(Path(self._runtime_path).name)
+    def _adopt_orphans(self) -> None:
+        """Reap what the OCI runtime left to us: crun 1.8 forks a process and does not wait for it."""
+        adopt_orphans(Path(self._runtime_path).name, asyncio.get_running_loop())
 
     async def close(self) -> None:
         """Release what `open` took; sandboxes have been closed before."""

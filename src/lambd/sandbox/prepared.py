@@ -27,18 +27,21 @@ from lambd.model.errors import SandboxError
 from lambd.sandbox import cgroups
 from lambd.sandbox.network import NetworkFactory, SandboxNetwork
 from lambd.sandbox.scratch import ScratchSpace
-from lambd.sandbox.spawn import spawn
+from lambd.sandbox.spawn import Child, spawn
 
 # How many are kept ready, and of which size their /tmp is (AWS's default), MiB.
 _SPARES = 4
 USUAL_SCRATCH_MIB = 512
+# Before a spare that was killed is replaced: whatever kills them is not to keep us busy.
+_REFILL_DELAY_S = 0.2
 # Closes the gate and becomes the program in its arguments.
 _LAUNCHER = 'read line <&5 && exec 5<&- "$0" "$@"'
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True, kw_only=True)
+# Compared by identity.
+@dataclass(slots=True, kw_only=True, eq=False)
 class Prepared:
     """One set of parts. `close_descriptors` and then `remove` give everything back."""
 
@@ -56,6 +59,8 @@ class Prepared:
     # The launcher and what opens its gate; the pid must be reaped.
     launcher_pid: int
     gate_fd: int
+    # Watches the launcher; set by the pool, in the event loop.
+    launcher: Child | None = None
     # None until the OCI runtime has made it, where it insists on doing so.
     group: cgroups.SandboxGroup | None
 
@@ -67,6 +72,12 @@ class Prepared:
         """
         os.write(self.gate_fd, b"\n")
         self._close_gate()
+
+    async def end_launcher(self) -> None:
+        """End what the launcher has become; nothing happens when it has ended."""
+        if self.launcher is not None:
+            self.launcher.send_signal(signal.SIGKILL)
+            await self.launcher.wait()
 
     def _close_gate(self) -> None:
         if self.gate_fd >= 0:
@@ -116,6 +127,7 @@ class PreparedPool:
         self._numbers = itertools.count(1)
         self._ready: deque[Prepared] = deque()
         self._making: set[asyncio.Future[Prepared]] = set()
+        self._discarding: set[asyncio.Future[None]] = set()
         self._open = True
 
     async def acquire(self) -> Prepared:
@@ -124,8 +136,11 @@ class PreparedPool:
         Raises:
             SandboxError: it could not be made.
         """
-        if self._ready:
-            prepared = self._ready.popleft()
+        # Those whose launcher has just died are on their way out.
+        alive = (each for each in self._ready if each.launcher and each.launcher.is_running)
+        prepared = next(alive, None)
+        if prepared is not None:
+            self._ready.remove(prepared)
         else:
             future = asyncio.get_running_loop().run_in_executor(self._workers, self._make)
             try:
@@ -135,6 +150,7 @@ class PreparedPool:
                 self._making.add(future)
                 future.add_done_callback(self._on_made)
                 raise
+            await self._watch(prepared)
         self.refill()
         return prepared
 
@@ -146,6 +162,19 @@ class PreparedPool:
             self._making.add(future)
             future.add_done_callback(self._on_made)
 
+    async def _watch(self, prepared: Prepared) -> None:
+        """Hear of the launcher's end from now on.
+
+        Raises:
+            SandboxError: it cannot be watched, and the set has been given back.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            prepared.launcher = Child(prepared.launcher_pid, loop)
+        except OSError as exc:
+            await loop.run_in_executor(self._workers, self._discard, prepared)
+            raise SandboxError(f"a sandbox cannot be prepared: {exc}") from exc
+
     def _on_made(self, future: asyncio.Future[Prepared]) -> None:
         self._making.discard(future)
         if future.cancelled():
@@ -153,17 +182,53 @@ class PreparedPool:
         if (error := future.exception()) is not None:
             # Nobody waits for this one: the next `acquire` meets the cause itself.
             _log.warning("no spare sandbox parts", action="spare-failed", error=str(error))
-        else:
-            self._ready.append(future.result())
+            return
+        prepared = future.result()
+        try:
+            prepared.launcher = Child(prepared.launcher_pid, asyncio.get_running_loop())
+        except OSError as exc:
+            _log.warning("no spare sandbox parts", action="spare-failed", error=str(exc))
+            self._give_back(prepared)
+            return
+        self._ready.append(prepared)
+        prepared.launcher.call_at_exit(lambda: self._on_launcher_exit(prepared))
+
+    def _on_launcher_exit(self, prepared: Prepared) -> None:
+        """Replace a spare whose launcher somebody has killed."""
+        if prepared not in self._ready:
+            return  # it was let go, or is being closed
+        self._ready.remove(prepared)
+        _log.warning(
+            "a spare sandbox's launcher was killed", action="spare-lost", parts=prepared.name
+        )
+        self._give_back(prepared)
+        asyncio.get_running_loop().call_later(_REFILL_DELAY_S, self.refill)
+
+    def _give_back(self, prepared: Prepared) -> None:
+        """Have a worker discard a set."""
+        future = asyncio.get_running_loop().run_in_executor(self._workers, self._discard, prepared)
+        self._discarding.add(future)
+        future.add_done_callback(self._on_discarded)
+
+    def _on_discarded(self, future: asyncio.Future[None]) -> None:
+        self._discarding.discard(future)
+        if not future.cancelled() and (error := future.exception()) is not None:
+            _log.error(
+                "a spare sandbox could not be removed", action="spare-stays", error=str(error)
+            )
 
     async def close(self) -> None:
         """Give the spares back."""
         self._open = False
         if self._making:
             await asyncio.wait(self._making)
+        if self._discarding:
+            await asyncio.wait(self._discarding)
         loop = asyncio.get_running_loop()
         while self._ready:
-            await loop.run_in_executor(self._workers, self._discard, self._ready.popleft())
+            prepared = self._ready.popleft()
+            await prepared.end_launcher()
+            await loop.run_in_executor(self._workers, self._discard, prepared)
 
     # In worker threads from here on.
 
@@ -184,7 +249,12 @@ class PreparedPool:
             control, log_fd, gate_fd, pid = _launch(
                 settings.command(bundle_dir), settings.environment
             )
-            undo += [control.close, lambda: os.close(log_fd), lambda: _end(pid, gate_fd)]
+            undo += [
+                control.close,
+                lambda: os.close(log_fd),
+                lambda: os.close(gate_fd),
+                lambda: _end(pid),
+            ]
             group = None
             if settings.joins_group:
                 cgroups.create(settings.hierarchies, cgroup_path, pid)
@@ -212,9 +282,9 @@ class PreparedPool:
         )
 
     def _discard(self, prepared: Prepared) -> None:
-        """Give an unused set back."""
-        _end(prepared.launcher_pid, prepared.gate_fd)
-        prepared.gate_fd = -1
+        """Give an unused set back, whose launcher has ended unless nobody watches it."""
+        if prepared.launcher is None:
+            _end(prepared.launcher_pid)
         if prepared.scratch_dir is not None:
             self._scratch.release(prepared.scratch_dir)
         prepared.close_descriptors()
@@ -256,8 +326,7 @@ def _launch(command: list[str], environment: dict[str, str]) -> tuple[socket.soc
     return control, log_fd, gate_fd, pid
 
 
-def _end(launcher_pid: int, gate_fd: int) -> None:
-    """End a launcher that has not been let go."""
-    os.close(gate_fd)
+def _end(launcher_pid: int) -> None:
+    """End a launcher that nobody watches yet."""
     os.kill(launcher_pid, signal.SIGKILL)
     os.waitpid(launcher_pid, 0)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import select
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -81,6 +82,8 @@ class Child:
         self._pidfd = os.pidfd_open(pid)
         self._watched.add(pid)
         self._exit: asyncio.Future[SandboxExit] = loop.create_future()
+        self._watch = select.poll()
+        self._watch.register(self._pidfd, select.POLLIN)
         loop.add_reader(self._pidfd, self._on_exit)
 
     def _on_exit(self) -> None:
@@ -101,6 +104,15 @@ class Child:
     def has_exited(self) -> bool:
         """Whether it has ended and been reaped."""
         return self._pidfd < 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs at this moment, though the loop may not have heard of its end."""
+        return self._pidfd >= 0 and not self._watch.poll(0)
+
+    def call_at_exit(self, callback: Callable[[], None]) -> None:
+        """Call back from the loop when it has been reaped."""
+        self._exit.add_done_callback(lambda _: callback())
 
     def send_signal(self, number: int) -> None:
         """Signal it; nothing happens when it has ended."""
@@ -124,25 +136,36 @@ def is_own_child(pid: int) -> bool:
     return True
 
 
-def reap_orphans(command: str) -> None:
-    """Collect ended processes of a program that became our children and that nobody waits for.
+def children_of(pid: int) -> list[int]:
+    """Process ids of a process's children by its main thread, and of orphans that came to it.
 
-    Orphans come to the main thread. A kernel without its list of children keeps them as zombies.
+    None where the kernel is built without its list of children.
+    """
+    try:
+        return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    except FileNotFoundError:
+        return []
+
+
+def adopt_orphans(command: str, loop: asyncio.AbstractEventLoop) -> None:
+    """See to it that processes of a program that were left to us are reaped when they end.
+
+    A kernel without its list of children keeps them as zombies.
 
     Args:
         command: the program's file name.
+        loop: the running loop.
     """
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
-    if not children.exists():
-        return
-    for pid in map(int, children.read_text().split()):
+    for pid in children_of(os.getpid()):
+        if Child.is_watched(pid):
+            continue
         try:
-            name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+            name = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")[0]
             # The kernel keeps 15 bytes of a name.
-            if name == command[:15] and rest.split()[0] == "Z" and not Child.is_watched(pid):
-                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
-        except (FileNotFoundError, ProcessLookupError, ChildProcessError):
-            continue  # another thread was faster
+            if name == command[:15]:
+                Child(pid, loop)
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # somebody else has waited for it
 
 
 def _reap(pidfd: int) -> SandboxExit:

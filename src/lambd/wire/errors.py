@@ -16,7 +16,12 @@ from typing import NamedTuple
 
 from lambd.http.messages import Response
 from lambd.model import errors
-from lambd.model.errors import PlatformError, ThrottledError, UnimplementedOperationError
+from lambd.model.errors import (
+    PlatformError,
+    SandboxError,
+    ThrottledError,
+    UnimplementedOperationError,
+)
 from lambd.wire.codec_response import json_bytes
 from lambd.wire.service_model import ErrorShape, Operation, ServiceModel, load_model
 
@@ -154,6 +159,9 @@ def _lambda_members(
 def _message(error: PlatformError, operation: Operation | None) -> str:
     if isinstance(error, UnimplementedOperationError) and operation is not None:
         return f"The operation {operation.name} is not implemented by lambd yet"
+    if isinstance(error, SandboxError):
+        # What exactly is the operator's to read, in the platform's log.
+        return "An error occurred and the request cannot be processed."
     return error.message
 
 

@@ -42,6 +42,16 @@ CONCURRENT = errors.CONCURRENT_INVOCATION_LIMIT_EXCEEDED
             id="our fault",
         ),
         pytest.param(
+            errors.SandboxError("crun: /var/lib/lambd: no space left"),
+            500,
+            "ServiceException",
+            {
+                "Type": "Service",
+                "Message": "An error occurred and the request cannot be processed.",
+            },
+            id="nobody else's business",
+        ),
+        pytest.param(
             errors.ArtifactError("no zip"),
             502,
             "InvalidZipFileException",
