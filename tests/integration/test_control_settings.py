@@ -119,7 +119,6 @@ def test_account_usage(world: World) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        pytest.param(lambda w: w.call(scaling.put_function_concurrency, "x", 1), id="put"),
         pytest.param(lambda w: w.call(scaling.get_function_concurrency, "x"), id="get"),
         pytest.param(lambda w: w.call(scaling.delete_function_concurrency, "x"), id="delete"),
         pytest.param(lambda w: w.call(scaling.get_recursion_config, "x"), id="recursion"),
@@ -137,6 +136,13 @@ def test_a_missing_function(world: World, call: Any) -> None:
     """404 with its unqualified ARN."""
     with pytest.raises(NotFoundError, match=f"^Function not found: {ARN}x$"):
         call(world)
+
+
+def test_reserving_for_a_missing_function(world: World) -> None:
+    """The one operation of these whose ARN is qualified [L]."""
+    with pytest.raises(NotFoundError) as caught:
+        world.call(scaling.put_function_concurrency, "x", 1)
+    assert caught.value.message == f"Function not found: {ARN}x:$LATEST"
 
 
 # --- recursion and runtime management ---------------------------------------------------------
@@ -335,18 +341,29 @@ def test_event_invoke_configs_that_are_refused(
 
 
 def test_missing_event_invoke_configs(world: World) -> None:
-    """The ARN is always qualified; listing says it in other words."""
+    """The ARN is always qualified."""
     for reference, arn in ((F, "f:$LATEST"), (LIVE, "f:live"), (MISSING, "missing:$LATEST")):
         message = f"The function {ARN}{arn} doesn't have an EventInvokeConfig"
-        changes = EventInvokeChanges(function=reference, maximum_retry_attempts=1)
         for call in (
-            lambda r=reference: world.call(invoke_config.get_event_invoke_config, r),
-            lambda r=reference: world.call(invoke_config.delete_event_invoke_config, r),
-            lambda c=changes: world.call(invoke_config.update_event_invoke_config, c),
+            invoke_config.get_event_invoke_config,
+            invoke_config.delete_event_invoke_config,
         ):
             with pytest.raises(NotFoundError) as caught:
-                call()
+                world.call(call, reference)
             assert caught.value.message == message
+
+
+def test_missing_event_invoke_configs_to_update(world: World) -> None:
+    """The function is looked for first, as it is for a list."""
+    for reference, message in (
+        (F, f"The function {ARN}f:$LATEST doesn't have an EventInvokeConfig"),
+        (LIVE, f"The function {ARN}f:live doesn't have an EventInvokeConfig"),
+        (MISSING, "The function doesn't exist."),
+    ):
+        changes = EventInvokeChanges(function=reference, maximum_retry_attempts=1)
+        with pytest.raises(NotFoundError) as caught:
+            world.call(invoke_config.update_event_invoke_config, changes)
+        assert caught.value.message == message
     with pytest.raises(NotFoundError, match=r"^The function doesn't exist\.$"):
         world.call(invoke_config.list_event_invoke_configs, "missing")
 

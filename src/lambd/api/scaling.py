@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from lambd.api.call import Call, LambdaApi, Members
 from lambd.control import provisioned, scaling
-from lambd.control.guards import require_version
 from lambd.model.arns import LATEST, FunctionReference, parse_function_reference, parse_unqualified
 from lambd.model.provisioned import ProvisionedConcurrency
 from lambd.model.settings import RecursiveLoop, RuntimeManagement, UpdateRuntimeOn
@@ -64,7 +63,10 @@ async def put_runtime_management_config(api: LambdaApi, call: Call) -> Members:
     current: str | None = None
     if config.runtime_version_arn is not None:
         version = await api.database.read(
-            require_version, api.context(call.principal), FunctionReference(name=reference.name)
+            scaling.managed_version,
+            api.context(call.principal),
+            "PutRuntimeManagementConfig",
+            reference,
         )
         current = await api.runtime_version_arn(version.config.runtime or "")
     stored = await api.database.run(

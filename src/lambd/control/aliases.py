@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lambd.control.context import ControlContext
-from lambd.control.guards import require_version
+from lambd.control.guards import missing, require_function, require_version
 from lambd.control.provisioned import check_alias_targets
 from lambd.control.versions import page_size
 from lambd.model.aliases import AdditionalVersion, Alias
@@ -19,10 +19,10 @@ from lambd.model.errors import (
     AliasLimitExceededError,
     ConflictError,
     InvalidParameterError,
-    NotFoundError,
     PreconditionFailedError,
 )
 from lambd.model.functions import FunctionVersion
+from lambd.model.not_found import Missing
 from lambd.store import aliases as rows
 from lambd.store.database import Connection
 from lambd.store.functions import new_id
@@ -65,7 +65,9 @@ def create_alias(
         InvalidParameterError: the two versions do not go together.
         AliasLimitExceededError: the function has as many aliases as it may.
     """
-    main = _require_target(connection, context, request.function_name, request.version)
+    main = _require_target(
+        connection, context, "CreateAlias", request.function_name, request.version
+    )
     if rows.get_alias(connection, request.function_name, request.name) is not None:
         arn = context.scope.function_arn(request.function_name, request.name)
         raise ConflictError(f"Alias already exists: {arn}")
@@ -77,7 +79,7 @@ def create_alias(
         additional=_additional(request.weights),
         revision_id=new_id(),
     )
-    _check_routing(connection, context, alias, main)
+    _check_routing(connection, context, "CreateAlias", alias, main)
     if rows.count_aliases(connection, alias.function_name) >= context.limits.aliases_per_function:
         # AWS publishes neither the number nor the text.
         raise AliasLimitExceededError(
@@ -95,11 +97,11 @@ def get_alias(
     Raises:
         NotFoundError: there is no such function or alias.
     """
-    require_version(connection, context, FunctionReference(name=function_name))
+    reference = FunctionReference(name=function_name, qualifier=name)
+    require_function(connection, context, "GetAlias", reference)
     alias = rows.get_alias(connection, function_name, name)
     if alias is None:
-        arn = context.scope.function_arn(function_name, name)
-        raise NotFoundError(f"Cannot find alias arn: {arn}")
+        raise missing(context, "GetAlias", Missing.ALIAS, reference)
     return alias
 
 
@@ -118,7 +120,7 @@ def list_aliases(
         NotFoundError: there is no such function.
         InvalidParameterError: the marker is none of ours.
     """
-    require_version(connection, context, FunctionReference(name=function_name))
+    require_function(connection, context, "ListAliases", FunctionReference(name=function_name))
     limit = page_size(context, max_items)
     return rows.list_aliases(connection, function_name, version=version, marker=marker, limit=limit)
 
@@ -134,11 +136,11 @@ def update_alias(
         InvalidParameterError: the two versions do not go together.
         ConflictError: the alias has provisioned concurrency, and so has such a version.
     """
-    require_version(connection, context, FunctionReference(name=request.function_name))
+    reference = FunctionReference(name=request.function_name, qualifier=request.name)
+    require_function(connection, context, "UpdateAlias", reference)
     alias = rows.get_alias(connection, request.function_name, request.name)
     if alias is None:
-        arn = context.scope.function_arn(request.function_name, request.name)
-        raise NotFoundError(f"Alias not found: {arn}")
+        raise missing(context, "UpdateAlias", Missing.ALIAS, reference)
     if request.revision_id and request.revision_id != alias.revision_id:
         raise PreconditionFailedError(
             "The Revision Id provided does not match the latest Revision Id. Call the "
@@ -151,8 +153,10 @@ def update_alias(
         additional=alias.additional if request.weights is None else _additional(request.weights),
         revision_id=new_id(),
     )
-    main = _require_target(connection, context, changed.function_name, changed.version)
-    _check_routing(connection, context, changed, main)
+    main = _require_target(
+        connection, context, "UpdateAlias", changed.function_name, changed.version
+    )
+    _check_routing(connection, context, "UpdateAlias", changed, main)
     rows.replace_alias(connection, changed)
     if (changed.version, changed.additional) != (alias.version, alias.additional):
         _move_provisioned(connection, changed)
@@ -167,7 +171,7 @@ def delete_alias(
     Raises:
         NotFoundError: there is no such function.
     """
-    require_version(connection, context, FunctionReference(name=function_name))
+    require_function(connection, context, "DeleteAlias", FunctionReference(name=function_name))
     if rows.delete_alias(connection, function_name, name):
         delete_config(connection, function_name, name)
         delete_scope_rows(connection, function_name, name)
@@ -191,15 +195,23 @@ def _additional(weights: Mapping[str, float]) -> AdditionalVersion | None:
 
 
 def _require_target(
-    connection: Connection, context: ControlContext, function_name: str, version: str
+    connection: Connection,
+    context: ControlContext,
+    operation: str,
+    function_name: str,
+    version: str,
 ) -> FunctionVersion:
-    """The version, or `Function not found` with its ARN, for a missing function too [L]."""
+    """A version that an alias is to lead to."""
     reference = FunctionReference(name=function_name, qualifier=version)
-    return require_version(connection, context, reference)
+    return require_version(connection, context, operation, reference)
 
 
 def _check_routing(
-    connection: Connection, context: ControlContext, alias: Alias, main: FunctionVersion
+    connection: Connection,
+    context: ControlContext,
+    operation: str,
+    alias: Alias,
+    main: FunctionVersion,
 ) -> None:
     """Raise unless the additional version exists and may stand in for the main one."""
     if alias.additional is None:
@@ -214,7 +226,7 @@ def _check_routing(
             f"Invalid function version {version}. Function version {version} is already included "
             "in routing configuration."
         )
-    additional = _require_target(connection, context, alias.function_name, version)
+    additional = _require_target(connection, context, operation, alias.function_name, version)
     if additional.config.role != main.config.role:
         # As users report it from AWS.
         raise InvalidParameterError(

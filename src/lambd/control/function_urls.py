@@ -9,17 +9,16 @@ import secrets
 from dataclasses import dataclass, replace
 
 from lambd.control.context import ControlContext
+from lambd.control.guards import missing, require_function, require_version
 from lambd.control.versions import page_size
 from lambd.model.arns import LATEST, FunctionReference
-from lambd.model.errors import ConflictError, NotFoundError
+from lambd.model.errors import ConflictError
+from lambd.model.not_found import Missing
 from lambd.model.settings import Cors, FunctionUrl, InvokeMode, UrlAuthType
 from lambd.store import function_urls as rows
-from lambd.store.aliases import find_version
 from lambd.store.database import Connection
 from lambd.store.paging import Page
 
-_NO_FUNCTION = "Function does not exist"
-_NO_RESOURCE = "The resource you requested does not exist."
 _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_LENGTH = 32
 
@@ -45,8 +44,7 @@ def create_function_url(
     """
     name, qualifier = changes.function.name, changes.function.qualifier
     scope = qualifier or LATEST
-    if find_version(connection, name, scope) is None:
-        raise NotFoundError(_NO_FUNCTION)
+    require_version(connection, context, "CreateFunctionUrlConfig", changes.function)
     if rows.get_url(connection, name, scope) is not None:
         raise ConflictError(
             "Failed to create function url config for [functionArn = "
@@ -75,11 +73,7 @@ def get_function_url(
     Raises:
         NotFoundError: there is none.
     """
-    del context
-    url = rows.get_url(connection, reference.name, reference.qualifier or LATEST)
-    if url is None:
-        raise NotFoundError(_NO_RESOURCE)
-    return url
+    return _get_url(connection, context, "GetFunctionUrlConfig", reference)
 
 
 def list_function_urls(
@@ -96,8 +90,8 @@ def list_function_urls(
         NotFoundError: there is no such function.
         InvalidParameterError: the marker is none of ours.
     """
-    if find_version(connection, name, None) is None:
-        raise NotFoundError(_NO_FUNCTION)
+    reference = FunctionReference(name=name)
+    require_function(connection, context, "ListFunctionUrlConfigs", reference)
     return rows.list_urls(connection, name, marker=marker, limit=page_size(context, max_items))
 
 
@@ -109,7 +103,9 @@ def update_function_url(
     Raises:
         NotFoundError: there is no such function, alias or URL.
     """
-    url = get_function_url(connection, context, changes.function)
+    operation = "UpdateFunctionUrlConfig"
+    require_version(connection, context, operation, changes.function)
+    url = _get_url(connection, context, operation, changes.function)
     changed = replace(
         url,
         auth_type=changes.auth_type or url.auth_type,
@@ -129,6 +125,14 @@ def delete_function_url(
     Raises:
         NotFoundError: there is none.
     """
-    del context
     if not rows.delete_url(connection, reference.name, reference.qualifier or LATEST):
-        raise NotFoundError(_NO_RESOURCE)
+        raise missing(context, "DeleteFunctionUrlConfig", Missing.URL, reference)
+
+
+def _get_url(
+    connection: Connection, context: ControlContext, operation: str, reference: FunctionReference
+) -> FunctionUrl:
+    url = rows.get_url(connection, reference.name, reference.qualifier or LATEST)
+    if url is None:
+        raise missing(context, operation, Missing.URL, reference)
+    return url

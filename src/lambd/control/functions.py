@@ -13,7 +13,12 @@ from dataclasses import dataclass, field, replace
 from lambd.control.configuration import ConfigurationChanges, apply_changes
 from lambd.control.context import ControlContext
 from lambd.control.function_layers import check_unpacked_size, resolve_layers
-from lambd.control.guards import require_changeable, require_code_storage, require_version
+from lambd.control.guards import (
+    require_changeable,
+    require_code_storage,
+    require_function,
+    require_version,
+)
 from lambd.control.tags import check_tags
 from lambd.control.versions import CREATING, page_size, publish_if_changed
 from lambd.model.arns import LATEST, FunctionReference, is_alias_name
@@ -125,7 +130,7 @@ def get_function(
         NotFoundError: there is no such function or version.
     """
     return FunctionDescription(
-        version=require_version(connection, context, reference),
+        version=require_version(connection, context, "GetFunction", reference),
         tags=tag_rows.get_tags(connection, reference.name),
         reserved_concurrency=get_reserved_concurrency(connection, reference.name),
     )
@@ -139,7 +144,7 @@ def get_configuration(
     Raises:
         NotFoundError: there is no such function or version.
     """
-    return require_version(connection, context, reference)
+    return require_version(connection, context, "GetFunctionConfiguration", reference)
 
 
 def list_functions(
@@ -171,7 +176,9 @@ def update_code(
         CodeStorageExceededError: no room for the code.
         InvalidParameterError: code and layers are too large together.
     """
-    latest = require_changeable(connection, context, request.name, request.revision_id)
+    latest = require_changeable(
+        connection, context, "UpdateFunctionCode", request.name, request.revision_id
+    )
     require_code_storage(connection, context, request.code.size_bytes - latest.code.size_bytes)
     config = latest.config
     if request.architectures is not None:
@@ -193,7 +200,9 @@ def update_configuration(
         NotFoundError, ConflictError, PreconditionFailedError: as `require_changeable`.
         InvalidParameterError, ConstraintViolationError: the configuration is not valid.
     """
-    latest = require_changeable(connection, context, request.name, request.revision_id)
+    latest = require_changeable(
+        connection, context, "UpdateFunctionConfiguration", request.name, request.revision_id
+    )
     config = apply_changes(latest.config, request.changes, context)
     if request.layers is not None:
         config = replace(config, layers=resolve_layers(connection, context, request.layers))
@@ -219,7 +228,7 @@ def delete_function(
         )
     if qualifier is not None and is_alias_name(qualifier):
         raise InvalidParameterError("Deletion of aliases is not currently supported.")  # [K]
-    require_version(connection, context, FunctionReference(name=name))
+    require_function(connection, context, "DeleteFunction", reference)
     if qualifier is None:
         has_claims = (
             get_reserved_concurrency(connection, name) is not None

@@ -8,36 +8,84 @@ from __future__ import annotations
 import base64
 
 from lambd.control.context import ControlContext
-from lambd.model.arns import FunctionReference
+from lambd.model.arns import LATEST, FunctionReference, is_alias_name
 from lambd.model.errors import (
     CodeStorageExceededError,
     ConflictError,
-    NotFoundError,
+    PlatformError,
     PreconditionFailedError,
 )
 from lambd.model.functions import Code, FunctionVersion, State, UpdateStatus
+from lambd.model.not_found import NOT_FOUND, Missing, Named, not_found
 from lambd.store import contents
 from lambd.store.aliases import find_version
 from lambd.store.database import Connection
 
 
 def require_version(
-    connection: Connection, context: ControlContext, reference: FunctionReference
+    connection: Connection, context: ControlContext, operation: str, reference: FunctionReference
 ) -> FunctionVersion:
     """The version that a caller named: `$LATEST` without a qualifier, an alias's main version.
 
     Raises:
-        NotFoundError: there is none; the message has the ARN as the caller qualified it.
+        NotFoundError: there is none; the text is the operation's own.
     """
     version = find_version(connection, reference.name, reference.qualifier)
     if version is None:
-        arn = context.scope.function_arn(reference.name, reference.qualifier)
-        raise NotFoundError(f"Function not found: {arn}")
+        raise missing(
+            context, operation, _missing_scope(connection, operation, reference), reference
+        )
     return version
 
 
+def require_function(
+    connection: Connection, context: ControlContext, operation: str, reference: FunctionReference
+) -> FunctionVersion:
+    """`$LATEST` of the function that a caller named, whatever the qualifier.
+
+    Raises:
+        NotFoundError: there is none; the text is the operation's own.
+    """
+    latest = find_version(connection, reference.name, None)
+    if latest is None:
+        raise missing(context, operation, Missing.FUNCTION, reference)
+    return latest
+
+
+def missing(
+    context: ControlContext,
+    operation: str,
+    what: Missing,
+    reference: FunctionReference,
+    *,
+    statement_id: str = "",
+) -> PlatformError:
+    """What an operation answers when something of a function is not there."""
+    arn, name = context.scope.function_arn, reference.name
+    named = Named(
+        function=arn(name),
+        resource=arn(name, reference.qualifier),
+        scope=arn(name, reference.qualifier or LATEST),
+        statement_id=statement_id,
+    )
+    return not_found(operation, what, named)
+
+
+def _missing_scope(connection: Connection, operation: str, reference: FunctionReference) -> Missing:
+    """Whether it is the function that is missing, where the operation looks for that."""
+    rows, qualifier = NOT_FOUND[operation], reference.qualifier
+    if Missing.FUNCTION in rows and find_version(connection, reference.name, None) is None:
+        return Missing.FUNCTION
+    is_alias = qualifier is not None and is_alias_name(qualifier)
+    return Missing.ALIAS if is_alias else Missing.VERSION
+
+
 def require_changeable(
-    connection: Connection, context: ControlContext, name: str, revision_id: str | None
+    connection: Connection,
+    context: ControlContext,
+    operation: str,
+    name: str,
+    revision_id: str | None,
 ) -> FunctionVersion:
     """`$LATEST` of a function that may be changed now, by a caller who saw this revision.
 
@@ -46,7 +94,7 @@ def require_changeable(
         ConflictError: it is being created, has failed, or is being updated.
         PreconditionFailedError: another `RevisionId` was given than `$LATEST` has.
     """
-    latest = require_version(connection, context, FunctionReference(name=name))
+    latest = require_version(connection, context, operation, FunctionReference(name=name))
     if latest.state is not State.ACTIVE:
         raise ConflictError(
             "The operation cannot be performed at this time. The function is currently in the "

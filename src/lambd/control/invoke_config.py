@@ -10,16 +10,17 @@ import re
 from dataclasses import dataclass, replace
 
 from lambd.control.context import ControlContext
+from lambd.control.guards import missing, require_function, require_version
 from lambd.control.versions import page_size
 from lambd.model.arns import LATEST, FunctionReference, parse_function_reference
 from lambd.model.errors import InvalidParameterError, NotFoundError
+from lambd.model.not_found import Missing
 from lambd.model.settings import EventInvokeConfig, StoredEventInvokeConfig
 from lambd.store import event_invoke as rows
 from lambd.store.aliases import find_version
 from lambd.store.database import Connection
 from lambd.store.paging import Page
 
-_NO_FUNCTION = "The function doesn't exist."
 _SERVICE = re.compile(r"arn:[^:]*:([^:]*):")
 _NAME = r"[A-Za-z0-9_.-]+"
 _PLACE = r"[a-z0-9-]+:\d{12}"
@@ -55,8 +56,7 @@ def put_event_invoke_config(
     """
     _require_something(changes)
     name, scope = changes.function.name, changes.function.qualifier or LATEST
-    if find_version(connection, name, scope) is None:
-        raise NotFoundError(_NO_FUNCTION)
+    require_version(connection, context, "PutFunctionEventInvokeConfig", changes.function)
     _check_destinations(connection, context, changes)
     config = EventInvokeConfig(
         maximum_retry_attempts=changes.maximum_retry_attempts,
@@ -74,10 +74,12 @@ def update_event_invoke_config(
 
     Raises:
         InvalidParameterError: nothing was sent, or a destination cannot be one.
-        NotFoundError: the scope has no config.
+        NotFoundError: there is no such function, version or alias, or it has no config.
     """
     _require_something(changes)
-    current = get_event_invoke_config(connection, context, changes.function).config
+    operation = "UpdateFunctionEventInvokeConfig"
+    require_version(connection, context, operation, changes.function)
+    current = _get_config(connection, context, operation, changes.function).config
     _check_destinations(connection, context, changes)
     config = replace(
         current,
@@ -104,11 +106,7 @@ def get_event_invoke_config(
     Raises:
         NotFoundError: there is none, or no such scope.
     """
-    scope = reference.qualifier or LATEST
-    found = rows.get_config(connection, reference.name, scope)
-    if found is None:
-        raise _missing(context, reference)
-    return found
+    return _get_config(connection, context, "GetFunctionEventInvokeConfig", reference)
 
 
 def list_event_invoke_configs(
@@ -125,8 +123,8 @@ def list_event_invoke_configs(
         NotFoundError: there is no such function.
         InvalidParameterError: the marker is none of ours.
     """
-    if find_version(connection, name, None) is None:
-        raise NotFoundError(_NO_FUNCTION)
+    reference = FunctionReference(name=name)
+    require_function(connection, context, "ListFunctionEventInvokeConfigs", reference)
     return rows.list_configs(connection, name, marker=marker, limit=page_size(context, max_items))
 
 
@@ -139,7 +137,9 @@ def delete_event_invoke_config(
         NotFoundError: there is none, or no such scope.
     """
     if not rows.delete_config(connection, reference.name, reference.qualifier or LATEST):
-        raise _missing(context, reference)
+        raise missing(
+            context, "DeleteFunctionEventInvokeConfig", Missing.EVENT_INVOKE_CONFIG, reference
+        )
 
 
 def _require_something(changes: EventInvokeChanges) -> None:
@@ -153,9 +153,13 @@ def _require_something(changes: EventInvokeChanges) -> None:
         )
 
 
-def _missing(context: ControlContext, reference: FunctionReference) -> NotFoundError:
-    arn = context.scope.function_arn(reference.name, reference.qualifier or LATEST)
-    return NotFoundError(f"The function {arn} doesn't have an EventInvokeConfig")
+def _get_config(
+    connection: Connection, context: ControlContext, operation: str, reference: FunctionReference
+) -> StoredEventInvokeConfig:
+    found = rows.get_config(connection, reference.name, reference.qualifier or LATEST)
+    if found is None:
+        raise missing(context, operation, Missing.EVENT_INVOKE_CONFIG, reference)
+    return found
 
 
 def _store(

@@ -11,11 +11,11 @@ from lambd.control.context import ControlContext
 from lambd.control.layers import layer_name
 from lambd.model.errors import (
     ConflictError,
-    NotFoundError,
     PolicyLengthExceededError,
     PreconditionFailedError,
 )
 from lambd.model.layers import LayerPermission, LayerPolicy, LayerVersion, layer_arn
+from lambd.model.not_found import Missing, Named, not_found
 from lambd.store import layers as rows
 from lambd.store.database import Connection
 
@@ -42,7 +42,9 @@ def add_layer_permission(
         PolicyLengthExceededError: the policy would be too large.
         AccessDeniedError: as `layer_name`.
     """
-    version = _require(connection, context, request.layer, request.number, "Add")
+    version = _require(
+        connection, context, "AddLayerVersionPermission", request.layer, request.number
+    )
     policy = rows.get_policy(connection, version.name, version.number)
     permissions = () if policy is None else policy.permissions
     statement_id = request.permission.statement_id
@@ -74,10 +76,11 @@ def get_layer_policy(
         NotFoundError: there is no such version, or it has no policy.
         AccessDeniedError: as `layer_name`.
     """
-    version = _require(connection, context, layer, number, "Get", "Policy")
+    operation = "GetLayerVersionPolicy"
+    version = _require(connection, context, operation, layer, number)
     policy = rows.get_policy(connection, version.name, version.number)
     if policy is None:
-        raise NotFoundError("No policy is associated with the given resource.")
+        raise not_found(operation, Missing.POLICY, Named())
     return policy
 
 
@@ -97,29 +100,25 @@ def remove_layer_permission(
         PreconditionFailedError: another `RevisionId` was given than the policy has.
         AccessDeniedError: as `layer_name`.
     """
-    version = _require(connection, context, layer, number, "Remove")
+    operation = "RemoveLayerVersionPermission"
+    version = _require(connection, context, operation, layer, number)
     policy = rows.get_policy(connection, version.name, version.number)
     _check_revision(policy, revision_id)
     permissions = () if policy is None else policy.permissions
     left = tuple(each for each in permissions if each.statement_id != statement_id)
     if left == permissions:
-        raise NotFoundError(f"Statement {statement_id} is not found in resource policy.")
+        raise not_found(operation, Missing.STATEMENT, Named(statement_id=statement_id))
     rows.put_permissions(connection, version.name, version.number, left)
 
 
 def _require(
-    connection: Connection,
-    context: ControlContext,
-    layer: str,
-    number: int,
-    verb: str,
-    noun: str = "Permission",
+    connection: Connection, context: ControlContext, operation: str, layer: str, number: int
 ) -> LayerVersion:
-    name = layer_name(context, layer, f"lambda:{verb}LayerVersion{noun}")
+    name = layer_name(context, layer, f"lambda:{operation}")
     version = rows.get_version(connection, name, number)
     if version is None:
-        arn = layer_arn(context.scope, name, number)
-        raise NotFoundError(f"Layer version {arn} does not exist.")
+        named = Named(resource=layer_arn(context.scope, name, number))
+        raise not_found(operation, Missing.LAYER_VERSION, named)
     return version
 
 

@@ -13,12 +13,13 @@ from lambd.control.versions import page_size
 from lambd.model.errors import AccessDeniedError, InvalidParameterError, NotFoundError
 from lambd.model.functions import Code
 from lambd.model.layers import LayerVersion, parse_layer_arn
+from lambd.model.not_found import Missing, Named, not_found
 from lambd.store import layers as rows
 from lambd.store.database import Connection
 from lambd.store.layers import LayerFilter
 from lambd.store.paging import Page
 
-# Whatever is not there reads the same.
+# What is in another region reads the same as what is nowhere.
 _NOT_FOUND = "The resource you requested does not exist."
 
 
@@ -72,7 +73,7 @@ def get_layer_version(
     name = layer_name(context, layer, "lambda:GetLayerVersion")
     version = rows.get_version(connection, name, number)
     if version is None:
-        raise NotFoundError(_NOT_FOUND)
+        raise not_found("GetLayerVersion", Missing.LAYER_VERSION, Named())
     return version
 
 
@@ -88,7 +89,7 @@ def get_layer_version_by_arn(
     parsed = parse_layer_arn(arn)
     # AWS's own layers, `arn:aws:lambda:::awslayer:<name>`, are nowhere but there.
     if parsed is None or not parsed.number:
-        raise NotFoundError(_NOT_FOUND)
+        raise not_found("GetLayerVersionByArn", Missing.LAYER_VERSION, Named())
     name = layer_name(context, arn.rpartition(":")[0], "lambda:GetLayerVersion")
     return get_layer_version(connection, context, name, parsed.number)
 

@@ -17,15 +17,20 @@ from dataclasses import dataclass
 from typing import cast
 
 from lambd.control.context import ControlContext
-from lambd.control.guards import require_version
-from lambd.model.arns import LATEST, FunctionReference, parse_function_reference
+from lambd.control.guards import missing, require_function
+from lambd.model.arns import (
+    LATEST,
+    FunctionReference,
+    is_alias_name,
+    parse_function_reference,
+)
 from lambd.model.errors import (
     ConflictError,
     InvalidParameterError,
-    NotFoundError,
     PolicyLengthExceededError,
     PreconditionFailedError,
 )
+from lambd.model.not_found import Missing
 from lambd.model.policies import (
     ANYONE,
     PRINCIPAL_ARN,
@@ -38,7 +43,6 @@ from lambd.store import policies as rows
 from lambd.store import scopes
 from lambd.store.database import Connection
 
-_NO_RESOURCE = "The resource you requested does not exist."
 _URL_ACTION = "lambda:InvokeFunctionUrl"
 _ACCOUNT = re.compile(r"[0-9]{12}")
 
@@ -85,7 +89,7 @@ def add_permission(
     """
     name, qualifier = request.function.name, request.function.qualifier
     _refuse_latest(qualifier)
-    revision_id = _require_scope(connection, context, request.function)
+    revision_id = _require_scope(connection, context, "AddPermission", request.function)
     _check_revision(request.revision_id, revision_id)
     statement = _statement(context, request)
     scope = qualifier or LATEST
@@ -114,17 +118,16 @@ def remove_permission(
         PreconditionFailedError: another `RevisionId` was given than the scope has.
     """
     name, scope = reference.name, reference.qualifier or LATEST
-    if scopes.scope_revision(connection, name, LATEST) is None:
-        raise NotFoundError(f"No policy found for: {context.scope.function_arn(name)}")
-    current = _require_scope(connection, context, reference)
+    operation = "RemovePermission"
+    current = _require_scope(connection, context, operation, reference)
     stored = rows.get_policy(connection, name, scope)
     if stored is None:
-        raise NotFoundError("No policy is associated with the given resource.")
+        raise missing(context, operation, Missing.POLICY, reference)
     document = _load(stored)
     statements = _statements(document)
     remaining = [item for item in statements if item.get("Sid") != statement_id]
     if len(remaining) == len(statements):
-        raise NotFoundError(f"Statement {statement_id} is not found in resource policy.")
+        raise missing(context, operation, Missing.STATEMENT, reference, statement_id=statement_id)
     _check_revision(revision_id, current)
     if remaining:
         _store(connection, context, name, scope, {**document, "Statement": remaining})
@@ -140,12 +143,7 @@ def get_policy(
     Raises:
         NotFoundError: there is no such function, version or alias, or it has no policy.
     """
-    name, scope = reference.name, reference.qualifier or LATEST
-    revision_id = _require_scope(connection, context, reference)
-    document = rows.get_policy(connection, name, scope)
-    if document is None:
-        raise NotFoundError(_NO_RESOURCE)
-    return PolicyDescription(document=document, revision_id=revision_id)
+    return _get_policy(connection, context, "GetPolicy", reference)
 
 
 # --- whole documents --------------------------------------------------------------------------
@@ -167,13 +165,14 @@ def put_resource_policy(
         PolicyLengthExceededError: the policy is too long.
     """
     reference = _policy_resource(context, resource_arn)
-    current = _require_scope(connection, context, reference)
+    current = _require_scope(connection, context, "PutResourcePolicy", reference)
     _check_revision(revision_id, current)
     document = _checked_document(policy, resource_arn)
     name, scope = reference.name, reference.qualifier or LATEST
     stored = _store(connection, context, name, scope, document)
     return PolicyDescription(
-        document=stored, revision_id=_require_scope(connection, context, reference)
+        document=stored,
+        revision_id=_require_scope(connection, context, "PutResourcePolicy", reference),
     )
 
 
@@ -186,7 +185,8 @@ def get_resource_policy(
         NotFoundError: there is no such resource, or it has no policy.
         InvalidParameterError: the ARN is no function's.
     """
-    return get_policy(connection, context, _policy_resource(context, resource_arn))
+    reference = _policy_resource(context, resource_arn)
+    return _get_policy(connection, context, "GetResourcePolicy", reference)
 
 
 def delete_resource_policy(
@@ -203,7 +203,7 @@ def delete_resource_policy(
         PreconditionFailedError: another `RevisionId` was given than the scope has.
     """
     reference = _policy_resource(context, resource_arn)
-    found = get_policy(connection, context, reference)
+    found = _get_policy(connection, context, "DeleteResourcePolicy", reference)
     _check_revision(revision_id, found.revision_id)
     _drop(connection, reference.name, reference.qualifier or LATEST)
 
@@ -335,18 +335,26 @@ def _refuse_latest(qualifier: str | None) -> None:
         raise InvalidParameterError("We currently do not support adding policies for $LATEST.")
 
 
+def _get_policy(
+    connection: Connection, context: ControlContext, operation: str, reference: FunctionReference
+) -> PolicyDescription:
+    revision_id = _require_scope(connection, context, operation, reference)
+    document = rows.get_policy(connection, reference.name, reference.qualifier or LATEST)
+    if document is None:
+        raise missing(context, operation, Missing.POLICY, reference)
+    return PolicyDescription(document=document, revision_id=revision_id)
+
+
 def _require_scope(
-    connection: Connection, context: ControlContext, reference: FunctionReference
+    connection: Connection, context: ControlContext, operation: str, reference: FunctionReference
 ) -> str:
     """The RevisionId of a scope that must exist; the function itself is looked for first."""
-    name = reference.name
-    require_version(connection, context, FunctionReference(name=name))
-    revision_id = scopes.scope_revision(connection, name, reference.qualifier or LATEST)
+    require_function(connection, context, operation, reference)
+    qualifier = reference.qualifier or LATEST
+    revision_id = scopes.scope_revision(connection, reference.name, qualifier)
     if revision_id is None:
-        arn = context.scope.function_arn(name, reference.qualifier)
-        if reference.qualifier is not None and not reference.qualifier.isdigit():
-            raise NotFoundError(f"Cannot find alias arn: {arn}")
-        raise NotFoundError(f"Function not found: {arn}")
+        what = Missing.ALIAS if is_alias_name(qualifier) else Missing.VERSION
+        raise missing(context, operation, what, reference)
     return revision_id
 
 

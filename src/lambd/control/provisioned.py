@@ -6,15 +6,14 @@ Rows only: `environments/allocator.py` brings the environments up and writes dow
 from __future__ import annotations
 
 from lambd.control.context import ControlContext
-from lambd.control.guards import require_version
+from lambd.control.guards import missing, require_function, require_version
 from lambd.control.versions import page_size
 from lambd.model.arns import LATEST, FunctionReference, is_alias_name
 from lambd.model.errors import (
     ConflictError,
     InvalidParameterError,
-    NotFoundError,
-    ProvisionedConcurrencyNotFoundError,
 )
+from lambd.model.not_found import Missing
 from lambd.model.provisioned import AllocationStatus, ProvisionedConcurrency
 from lambd.store import provisioned as rows
 from lambd.store.aliases import find_route, names_leading_to
@@ -40,7 +39,7 @@ def put_provisioned_concurrency(
     name, qualifier = reference.name, reference.qualifier or LATEST
     if qualifier == LATEST:
         raise InvalidParameterError(UNPUBLISHED)
-    _require_scope(connection, context, reference)
+    require_version(connection, context, "PutProvisionedConcurrencyConfig", reference)
     _check_limits(connection, context, name, qualifier, requested)
     if is_alias_name(qualifier):
         check_alias_targets(connection, name, qualifier)
@@ -71,10 +70,11 @@ def get_provisioned_concurrency(
         NotFoundError: there is no such function, version or alias.
         ProvisionedConcurrencyNotFoundError: it has none.
     """
-    qualifier = _require_published(connection, context, reference)
+    operation = "GetProvisionedConcurrencyConfig"
+    qualifier = _require_published(connection, context, operation, reference)
     config = rows.get_config(connection, reference.name, qualifier)
     if config is None:
-        raise ProvisionedConcurrencyNotFoundError
+        raise missing(context, operation, Missing.PROVISIONED_CONCURRENCY, reference)
     return config
 
 
@@ -92,7 +92,8 @@ def list_provisioned_concurrency(
         NotFoundError: there is no such function.
         InvalidParameterError: the marker is none of ours.
     """
-    require_version(connection, context, FunctionReference(name=name))
+    reference = FunctionReference(name=name)
+    require_function(connection, context, "ListProvisionedConcurrencyConfigs", reference)
     return rows.list_configs(connection, name, marker=marker, limit=page_size(context, max_items))
 
 
@@ -105,7 +106,9 @@ def delete_provisioned_concurrency(
         InvalidParameterError: `$LATEST`.
         NotFoundError: there is no such function, version or alias.
     """
-    qualifier = _require_published(connection, context, reference)
+    qualifier = _require_published(
+        connection, context, "DeleteProvisionedConcurrencyConfig", reference
+    )
     rows.delete_config(connection, reference.name, qualifier)
 
 
@@ -128,25 +131,14 @@ def check_alias_targets(connection: Connection, name: str, alias: str) -> None:
 
 
 def _require_published(
-    connection: Connection, context: ControlContext, reference: FunctionReference
+    connection: Connection, context: ControlContext, operation: str, reference: FunctionReference
 ) -> str:
     if reference.qualifier in {None, LATEST}:
         raise InvalidParameterError(
             "The function resource provided must be an alias or a published version."
         )
-    _require_scope(connection, context, reference)
+    require_version(connection, context, operation, reference)
     return reference.qualifier or LATEST
-
-
-def _require_scope(
-    connection: Connection, context: ControlContext, reference: FunctionReference
-) -> None:
-    require_version(connection, context, FunctionReference(name=reference.name))
-    qualifier = reference.qualifier or LATEST
-    if is_alias_name(qualifier) and find_route(connection, reference.name, qualifier) is None:
-        arn = context.scope.function_arn(reference.name, qualifier)
-        raise NotFoundError(f"Cannot find alias arn: {arn}")
-    require_version(connection, context, reference)
 
 
 def _check_limits(

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambd.control.context import ControlContext
-from lambd.control.guards import require_version
+from lambd.control.guards import require_function, require_version
 from lambd.model.arns import LATEST, FunctionReference, is_alias_name
 from lambd.model.errors import InvalidParameterError
+from lambd.model.functions import FunctionVersion
 from lambd.model.settings import RecursiveLoop, RuntimeManagement, UpdateRuntimeOn
 from lambd.store import function_settings as rows
 from lambd.store.contents import code_storage_bytes
@@ -38,7 +39,7 @@ def put_function_concurrency(
         InvalidParameterError: too little would be left unreserved, or the function has more
             provisioned concurrency than that.
     """
-    _require_function(connection, context, name)
+    _require_function(connection, context, "PutFunctionConcurrency", name)
     provisioned = provisioned_total(connection, name)
     if reserved < provisioned:
         raise InvalidParameterError(
@@ -67,7 +68,7 @@ def get_function_concurrency(
     Raises:
         NotFoundError: there is no such function.
     """
-    _require_function(connection, context, name)
+    _require_function(connection, context, "GetFunctionConcurrency", name)
     return rows.get_reserved_concurrency(connection, name)
 
 
@@ -77,7 +78,7 @@ def delete_function_concurrency(connection: Connection, context: ControlContext,
     Raises:
         NotFoundError: there is no such function.
     """
-    _require_function(connection, context, name)
+    _require_function(connection, context, "DeleteFunctionConcurrency", name)
     rows.put_reserved_concurrency(connection, name, None)
 
 
@@ -98,7 +99,7 @@ def put_recursion_config(
     Raises:
         NotFoundError: there is no such function.
     """
-    _require_function(connection, context, name)
+    _require_function(connection, context, "PutFunctionRecursionConfig", name)
     rows.put_recursive_loop(connection, name, recursive_loop)
 
 
@@ -110,7 +111,7 @@ def get_recursion_config(
     Raises:
         NotFoundError: there is no such function.
     """
-    _require_function(connection, context, name)
+    _require_function(connection, context, "GetFunctionRecursionConfig", name)
     return rows.get_recursive_loop(connection, name)
 
 
@@ -134,7 +135,7 @@ def put_runtime_management(
         NotFoundError: there is no such function or version.
         InvalidParameterError: no ARN with Manual, or one without; or not the machine's.
     """
-    qualifier = _require_runtime_scope(connection, context, reference)
+    version = managed_version(connection, context, "PutRuntimeManagementConfig", reference)
     given = config.runtime_version_arn
     if config.update_on is not UpdateRuntimeOn.MANUAL and given is not None:
         raise InvalidParameterError(  # [K]
@@ -149,7 +150,7 @@ def put_runtime_management(
         raise InvalidParameterError(
             f"RuntimeVersionArn {given} is not available: this platform provides {current_arn}."
         )
-    rows.put_runtime_management(connection, reference.name, qualifier, config)
+    rows.put_runtime_management(connection, version.name, version.version, config)
     return config
 
 
@@ -161,24 +162,30 @@ def get_runtime_management(
     Raises:
         NotFoundError: there is no such function or version.
     """
-    qualifier = _require_runtime_scope(connection, context, reference)
-    return rows.get_runtime_management(connection, reference.name, qualifier)
+    version = managed_version(connection, context, "GetRuntimeManagementConfig", reference)
+    return rows.get_runtime_management(connection, version.name, version.version)
 
 
-def _require_function(connection: Connection, context: ControlContext, name: str) -> None:
-    require_version(connection, context, FunctionReference(name=name))
+def _require_function(
+    connection: Connection, context: ControlContext, operation: str, name: str
+) -> None:
+    require_function(connection, context, operation, FunctionReference(name=name))
 
 
-def _require_runtime_scope(
-    connection: Connection, context: ControlContext, reference: FunctionReference
-) -> str:
-    qualifier = reference.qualifier or LATEST
-    if is_alias_name(qualifier):
+def managed_version(
+    connection: Connection, context: ControlContext, operation: str, reference: FunctionReference
+) -> FunctionVersion:
+    """The version whose runtime an operation looks after.
+
+    Raises:
+        NotFoundError: there is no such function or version.
+        InvalidParameterError: the qualifier is an alias.
+    """
+    if is_alias_name(reference.qualifier or LATEST):
         raise InvalidParameterError(  # [K]
             "Runtime management configuration is not supported on aliases."
         )
-    require_version(connection, context, reference)
-    return qualifier
+    return require_version(connection, context, operation, reference)
 
 
 def _unreserved(connection: Connection, context: ControlContext) -> int:

@@ -36,7 +36,7 @@ def tag_resource(
     if not tags:
         raise InvalidParameterError("An error occurred and the request cannot be processed.")
     refuse_during_update(
-        require_version(connection, context, FunctionReference(name=name)), context
+        require_version(connection, context, "TagResource", FunctionReference(name=name)), context
     )
     check_tags(tag_rows.get_tags(connection, name) | dict(tags), context)
     tag_rows.put_tags(connection, name, tags)
@@ -86,4 +86,5 @@ def _require_function(connection: Connection, context: ControlContext, resource:
             "Tags on function aliases and versions are not supported. Please specify a function "
             "ARN."
         )
-    return require_version(connection, context, reference).name
+    # The three operations answer alike.
+    return require_version(connection, context, "TagResource", reference).name

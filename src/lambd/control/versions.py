@@ -9,7 +9,7 @@ from lambd.control.guards import (
     code_sha256_text,
     require_changeable,
     require_code_storage,
-    require_version,
+    require_function,
 )
 from lambd.model.arns import FunctionReference
 from lambd.model.errors import InvalidParameterError
@@ -43,7 +43,9 @@ def publish_version(
         InvalidParameterError: `$LATEST` has other code than the caller expects.
         CodeStorageExceededError: no room for the copy, which counts as if it were one.
     """
-    latest = require_changeable(connection, context, request.name, request.revision_id)
+    latest = require_changeable(
+        connection, context, "PublishVersion", request.name, request.revision_id
+    )
     current = code_sha256_text(latest.code)
     if request.code_sha256 and request.code_sha256 != current:
         raise InvalidParameterError(
@@ -106,7 +108,7 @@ def list_versions(
         NotFoundError: there is no such function.
         InvalidParameterError: the marker is none of ours.
     """
-    require_version(connection, context, FunctionReference(name=name))
+    require_function(connection, context, "ListVersionsByFunction", FunctionReference(name=name))
     limit = page_size(context, max_items)
     return rows.list_versions(connection, name, marker=marker, limit=limit)
 

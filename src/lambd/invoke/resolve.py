@@ -14,6 +14,7 @@ from lambd.model.aliases import Route
 from lambd.model.arns import LATEST, Scope
 from lambd.model.errors import ConflictError, NotFoundError
 from lambd.model.functions import Deployment, FunctionVersion, State
+from lambd.model.not_found import Missing, Named, not_found
 from lambd.store.cached import Cached
 
 # Reads one route from the store, in one snapshot: (name, qualifier) -> route or None.
@@ -43,7 +44,8 @@ class VersionCache(Cached[tuple[str, str], Route]):
         key = qualifier or LATEST
         route = await self.get((name, key))
         if route is None:
-            raise NotFoundError(f"Function not found: {self._scope.function_arn(name, key)}")
+            named = Named(scope=self._scope.function_arn(name, key))
+            raise not_found("Invoke", Missing.FUNCTION, named)
         return route.choose(self._random)
 
     async def dead_letter_arn(self, name: str, qualifier: str | None) -> str | None:
