@@ -30,7 +30,6 @@ from lambd.runtimes import catalogue
 from lambd.services.logs.api import LogsApi
 from lambd.services.logs.store import LogStore
 from lambd.store.settings_cache import SettingsCache
-from lambd.wire.errors import encode_error
 
 GROUP = "/aws/lambda/hello"
 ARN = f"arn:aws:logs:us-east-1:000000000000:log-group:{GROUP}"
@@ -81,7 +80,7 @@ class LogsFrontDoor:
                 raise UnknownOperationError
             response = await self._service.call(operation, {}, exchange.request, AUTHORITY)
         except PlatformError as error:
-            response = encode_error(error, operation)
+            response = self._service.errors.encode(error, operation)
         exchange.respond(response)
 
 
