@@ -384,3 +384,39 @@ def test_many_environments_serve_at_once(aws: LambdaClient, create: CreateFuncti
     )
     with concurrent.futures.ThreadPoolExecutor(4) as threads:
         assert list(threads.map(lambda n: call(aws, name, n), range(40))) == list(range(40))
+
+
+@BOTH
+def test_the_sdk_has_the_clients_that_functions_use(
+    aws: LambdaClient, create: CreateFunction, runtime: str
+) -> None:
+    """By require and by import, alike; each makes a client."""
+    names = [
+        "client-cognito-identity-provider",
+        "client-ecs",
+        "client-firehose",
+        "client-rds-data",
+        "client-scheduler",
+        "client-ses",
+        "client-sesv2",
+        "credential-providers",
+        "s3-presigned-post",
+    ]
+    source = """
+        import { createRequire } from "node:module";
+        import { SchedulerClient } from "@aws-sdk/client-scheduler";
+        import { fromTemporaryCredentials } from "@aws-sdk/credential-providers";
+        const require = createRequire("/var/task/index.mjs");
+        export const handler = async (names) => {
+          new SchedulerClient({ credentials: fromTemporaryCredentials({ params: {} }) });
+          const found = [];
+          for (const name of names) {
+            const imported = await import(require.resolve(`@aws-sdk/${name}`));
+            const required = require(`@aws-sdk/${name}`);
+            if (Object.keys(required).every((key) => key in imported)) found.push(name);
+          }
+          return found;
+        };
+    """
+    settings: dict[str, Any] = {"Runtime": runtime, "MemorySize": 512, "Timeout": 30}
+    assert call(aws, node(create, source, **settings), names) == names

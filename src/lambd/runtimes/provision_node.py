@@ -31,8 +31,9 @@ from lambd.runtimes.prepared import (
 )
 
 _SHIMS = Path(__file__).parent / "shims"
-# DEVIATION: AWS's images have all clients of the AWS SDK; here are the common ones, since all take
-# long to install. Functions that need others bring them, as AWS advises.
+# DEVIATION: AWS's images have all clients of the AWS SDK, some 400; here are the 38 that functions
+# use most (`requirements/npm/ric4/package.json`): installing these takes half again as long as 15
+# did, all would take minutes. Functions that need others bring them, as AWS advises.
 
 # Major versions, with the set of packages in `requirements/npm` that serves them and where that
 # has AWS's client load its transport from.
@@ -49,6 +50,10 @@ _UNUSED = (
     "node_modules/node-addon-api",
     *(str(_CLIENT / name) for name in ("deps", "scripts", "src", "node_modules")),
 )
+# Of the SDK's packages, what serves bundlers and compilers and never Node.js: nine tenths of them.
+_UNUSED_BUILDS = ("dist-es", "dist-types")
+# Where AWS's guide has NODE_EXTRA_CA_CERTS point, and what is there: the sandbox's authorities.
+_CERTIFICATES = ("ca-cert.pem", "/etc/pki/tls/certs/ca-bundle.crt")
 # Names of machines in the registry's `node-linux-*` packages.
 _MACHINES = {"x86_64": "x64", "aarch64": "arm64"}
 
@@ -181,6 +186,10 @@ class NodeProvisioner:
                 npm.install(self._cache, packages, building)
                 for name in _UNUSED:
                     shutil.rmtree(building / name, ignore_errors=True)
+                for scope in building.glob("node_modules/@*"):
+                    for name in _UNUSED_BUILDS:
+                        for unused in scope.glob(f"*/{name}"):
+                            shutil.rmtree(unused)
                 make_readable(building)
         return target
 
@@ -194,7 +203,8 @@ class NodeProvisioner:
             str(transport / "package.json"): (_SHIMS / "node/package.json").read_bytes(),
             str(transport / "rapid_client.js"): (_SHIMS / "node/rapid_client.js").read_bytes(),
         }
-        digest = hashlib.sha256(b"\0".join(files.values())).hexdigest()[:16]
+        parts = [*files.values(), *(part.encode() for part in _CERTIFICATES)]
+        digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
         target = self._cache.directory / "runtimes" / f"{libraries.name}-{digest}"
         with appearing(target) as building:
             if building is not None:
@@ -204,6 +214,8 @@ class NodeProvisioner:
                 for name, content in files.items():
                     (building / name).parent.mkdir(exist_ok=True)
                     (building / name).write_bytes(content)
+                link, certificates = _CERTIFICATES
+                (building / link).symlink_to(certificates)
                 make_readable(building)
         return target
 

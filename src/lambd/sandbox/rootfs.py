@@ -23,6 +23,18 @@ _MOUNTABLE = ("var", "opt", "mnt")
 _COPIED = ("ld.so.cache", "services", "protocols", "mime.types", "os-release", "ssl/openssl.cnf")
 # Host directories that /usr's programs need: bound. Not all of /etc/ssl: private keys are there.
 _BOUND = ("alternatives", "ssl/certs", "pki/tls/certs", "pki/ca-trust/extracted", "crypto-policies")
+# Where Amazon Linux has the certificates of authorities, on hosts that have them where Debian does.
+_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+_CERTIFICATE_LINKS = (
+    "pki/tls/cert.pem",
+    "pki/tls/certs/ca-bundle.crt",
+    "pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+)
+_LOCALES = "usr/lib/locale"
+# Names of the one locale that every host's C library has.
+_HOST_LOCALES = ("C.utf8", "C.UTF-8")
+# What LANG may name inside.
+_SHOWN_LOCALES = ("C.utf8", "en_US.utf8")
 # Configuration of the host's JVMs (/etc/java-17-openjdk and the like), which /usr links to.
 _BOUND_PATTERN = "java-*"
 
@@ -82,6 +94,7 @@ def assemble(path: Path, *, host: Path = Path("/")) -> RootFilesystem:
         elif source.is_dir():
             mounted.append(_bind(source, path / name))
     mounted += _fill_etc(path / "etc", host / "etc")
+    mounted += _cover_locales(path, host)
     return RootFilesystem(path, tuple(mounted))
 
 
@@ -99,12 +112,32 @@ def _fill_etc(etc: Path, host_etc: Path) -> list[Path]:
     _copy_readable(host_etc.parent / "usr/share/zoneinfo/UTC", etc / "localtime")
     for name in _COPIED:
         _copy_readable(host_etc / name, etc / name)
+    if not (host_etc / "pki/tls/certs").is_dir():
+        for name in _CERTIFICATE_LINKS:
+            (etc / name).parent.mkdir(parents=True, exist_ok=True)
+            (etc / name).symlink_to(_CERTIFICATES)
     directories = [host_etc / name for name in _BOUND] + sorted(host_etc.glob(_BOUND_PATTERN))
     return [
         _bind(source, etc / source.relative_to(host_etc))
         for source in directories
         if source.is_dir()
     ]
+
+
+def _cover_locales(path: Path, host: Path) -> list[Path]:
+    """Show C.UTF-8 and en_US.UTF-8, which LANG names inside, on every host; what was mounted.
+
+    The second has the first's rules: few hosts have it, and its own differ in how numbers and
+    dates are written only.
+    """
+    sources = [host / _LOCALES / name for name in _HOST_LOCALES]
+    source = next((each for each in sources if each.is_dir()), None)
+    if source is None:
+        return []
+    made = path / "etc/locale"
+    for name in _SHOWN_LOCALES:
+        shutil.copytree(source, made / name)
+    return [_bind(made, path / _LOCALES)]
 
 
 def generated_etc() -> dict[str, str]:
