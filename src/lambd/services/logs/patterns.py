@@ -1,23 +1,30 @@
 """CloudWatch Logs filter patterns: terms, and JSON patterns in braces; pure.
 
 Source: "Filter pattern syntax" of the CloudWatch Logs user guide. Terms match case-sensitively
-anywhere in the message. Not supported, and refused: space-delimited patterns `[a, b]`, regular
-expressions `%...%`, and `?` terms mixed with other terms.
+anywhere in the message. Patterns in brackets are `space_patterns.py`. Not supported, and refused:
+regular expressions `%...%`, and `?` terms mixed with other terms.
 """
 
 from __future__ import annotations
 
 import json
-import operator
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from lambd.model.errors import InvalidParameterError
+from lambd.services.logs import space_patterns
+from lambd.services.logs.pattern_values import (
+    COMPARISONS,
+    MAX_DEPTH,
+    NUMBER,
+    Matcher,
+    invalid,
+    matches_wildcard,
+    unescaped,
+)
 
-# Tells whether a message matches.
-Matcher = Callable[[str], bool]
-# The same for a parsed JSON message.
+# Matcher's like for a parsed JSON message.
 _JsonMatcher = Callable[[Any], bool]
 
 _TERM = re.compile(r'\s*(?P<sign>[?-]?)(?:"(?P<quoted>(?:\\.|[^"\\])*)"|(?P<plain>[^\s"]+))')
@@ -29,18 +36,7 @@ _TOKEN = re.compile(
     r"|(?P<word>[^\s()&|<>=!\"]+))"
 )
 _STEP = re.compile(r"\.([\w-]+)|\[\s*(\d+)\s*\]|\[\s*'([^']*)'\s*\]|\[\s*\"([^\"]*)\"\s*\]")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    ">": operator.gt,
-    "<=": operator.le,
-    ">=": operator.ge,
-}
 _MISSING = object()
-# Parentheses within parentheses.
-_MAX_DEPTH = 30
 
 
 def parse(pattern: str) -> Matcher:
@@ -54,21 +50,13 @@ def parse(pattern: str) -> Matcher:
         return lambda _message: True
     if text.startswith("{"):
         if not text.endswith("}"):
-            raise _invalid(pattern)
+            raise invalid(pattern)
         return _json_message(_JsonParser(text[1:-1], pattern).parse())
-    if text.startswith(("[", "%")):
-        raise InvalidParameterError(
-            "Space-delimited and regular expression filter patterns are not supported yet."
-        )
+    if text.startswith("["):
+        return space_patterns.parse(text, pattern)
+    if text.startswith("%"):
+        raise InvalidParameterError("Regular expression filter patterns are not supported yet.")
     return _terms(text, pattern)
-
-
-def _invalid(pattern: str) -> InvalidParameterError:
-    return InvalidParameterError(f"Invalid filter pattern: {pattern}")
-
-
-def _unescaped(quoted: str) -> str:
-    return re.sub(r"\\(.)", r"\1", quoted)
 
 
 def _terms(text: str, pattern: str) -> Matcher:
@@ -80,12 +68,12 @@ def _terms(text: str, pattern: str) -> Matcher:
     while position < len(text):
         match = _TERM.match(text, position)
         if match is None:
-            raise _invalid(pattern)
+            raise invalid(pattern)
         plain = match["plain"]
         if plain is not None and _PLAIN.fullmatch(plain) is None:
             # AWS wants anything else in quotes.
-            raise _invalid(pattern)
-        lists[match["sign"]].append(_unescaped(match["quoted"]) if plain is None else plain)
+            raise invalid(pattern)
+        lists[match["sign"]].append(unescaped(match["quoted"]) if plain is None else plain)
         position = match.end()
     if optional and (wanted or unwanted):
         raise InvalidParameterError(
@@ -122,7 +110,7 @@ class _JsonParser:
         """The whole expression."""
         matcher = self._any()
         if self._position != len(self._tokens):
-            raise _invalid(self._pattern)
+            raise invalid(self._pattern)
         return matcher
 
     def _split(self, text: str) -> list[tuple[str, str]]:
@@ -131,7 +119,7 @@ class _JsonParser:
         while position < len(text):
             match = _TOKEN.match(text, position)
             if match is None or match.lastgroup is None:
-                raise _invalid(self._pattern)
+                raise invalid(self._pattern)
             tokens.append((match.lastgroup, match[match.lastgroup]))
             position = match.end()
         return tokens
@@ -167,16 +155,16 @@ class _JsonParser:
     def _one(self) -> _JsonMatcher:
         if self._take("("):
             self._depth += 1
-            if self._depth > _MAX_DEPTH:
-                raise _invalid(self._pattern)
+            if self._depth > MAX_DEPTH:
+                raise invalid(self._pattern)
             inner = self._any()
             if not self._take(")"):
-                raise _invalid(self._pattern)
+                raise invalid(self._pattern)
             self._depth -= 1
             return inner
         kind, selector = self._next()
         if kind != "selector":
-            raise _invalid(self._pattern)
+            raise invalid(self._pattern)
         return self._condition(_steps(selector))
 
     def _condition(self, steps: Sequence[str | int]) -> _JsonMatcher:
@@ -189,15 +177,15 @@ class _JsonParser:
             if self._take(*words):
                 return lambda value: _select(value, steps) is wanted
         kind, sign = self._next()
-        comparison = _COMPARISONS.get(sign) if kind == "operator" else None
+        comparison = COMPARISONS.get(sign) if kind == "operator" else None
         if comparison is None:
-            raise _invalid(self._pattern)
+            raise invalid(self._pattern)
         kind, text = self._next()
-        if kind == "word" and _NUMBER.fullmatch(text):
+        if kind == "word" and NUMBER.fullmatch(text):
             return _compare_number(steps, comparison, float(text))
         if kind not in ("quoted", "word") or sign not in ("=", "!="):
-            raise _invalid(self._pattern)
-        return _compare_text(steps, _unescaped(text), is_equal=sign == "=")
+            raise invalid(self._pattern)
+        return _compare_text(steps, unescaped(text), is_equal=sign == "=")
 
 
 def _steps(selector: str) -> tuple[str | int, ...]:
@@ -223,7 +211,7 @@ def _compare_number(
 ) -> _JsonMatcher:
     def matches(document: object) -> bool:
         value = _select(document, steps)
-        if isinstance(value, str) and _NUMBER.fullmatch(value):
+        if isinstance(value, str) and NUMBER.fullmatch(value):
             value = float(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
@@ -243,23 +231,6 @@ def _compare_text(steps: Sequence[str | int], wanted: str, *, is_equal: bool) ->
             value = json.dumps(value)
         if not isinstance(value, str):
             return False
-        return _matches_wildcard(value, parts) is is_equal
+        return matches_wildcard(value, parts) is is_equal
 
     return matches
-
-
-def _matches_wildcard(value: str, parts: Sequence[str]) -> bool:
-    """Match a text whose `*` stood between `parts`; linear, where a regular expression is not."""
-    first, *middle = parts
-    if not middle:
-        return value == first
-    last = middle.pop()
-    if len(value) < len(first) + len(last) or not value.startswith(first):
-        return False
-    position, end = len(first), len(value) - len(last)
-    for part in middle:
-        found = value.find(part, position, end)
-        if found < 0:
-            return False
-        position = found + len(part)
-    return value.endswith(last)

@@ -17,7 +17,7 @@ import sqlalchemy
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from lambd.model.errors import InvalidParameterError, NotFoundError
-from lambd.services.logs.patterns import Matcher
+from lambd.services.logs.pattern_values import Matcher
 from lambd.services.logs.tables import events, groups, streams
 
 _T = TypeVar("_T")

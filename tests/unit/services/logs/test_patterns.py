@@ -93,7 +93,7 @@ def test_malformed_json_patterns_are_refused(pattern: str) -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["[a, b]", "%x%", "?a b", "?a -b", "a!b", '"open', "{" + "(" * 100 + "}"],
+    ["[a, b", "%x%", "?a b", "?a -b", "a!b", '"open', "{" + "(" * 100 + "}"],
 )
 def test_unsupported_patterns_are_refused(pattern: str) -> None:
     """Nothing is guessed."""
