@@ -7,7 +7,6 @@ serves requests: data plane, event plane, control plane, front door, in the orde
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import random
 from collections.abc import Coroutine
@@ -357,11 +356,9 @@ def sandbox_driver(settings: Settings) -> SandboxDriver:
     run_dir = settings.data_dir / "run"
     if settings.driver == PROCESS_DRIVER:
         return ProcessDriver(run_dir, f"{settings.host}:{settings.port}")
-    digest = hashlib.sha256(str(settings.data_dir.resolve()).encode()).hexdigest()
     return OciDriver(
         runtime=settings.driver,
         run_dir=run_dir,
-        instance=digest[:12],
         platform_port=settings.port,
         network=settings.network,
         network_cidr=settings.network_cidr,

@@ -1,6 +1,6 @@
 """A process that holds sandboxes until it is killed; run by `test_sandbox_recovery.py`.
 
-Arguments: OCI runtime, run directory, instance. Prints one JSON object when everything is up.
+Arguments: OCI runtime, run directory. Prints one JSON object when everything is up.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from lambd.sandbox.namespaces import enter_private_mounts
 from lambd.sandbox.oci import OciDriver, OciSandbox
 
 
-async def hold(runtime: str, run_dir: Path, instance: str) -> None:
+async def hold(runtime: str, run_dir: Path) -> None:
     """Start two sandboxes, freeze one, tell, and wait for the end."""
-    driver = OciDriver(runtime, run_dir, instance, PLATFORM_PORT, "masquerade", CIDR)
+    driver = OciDriver(runtime, run_dir, PLATFORM_PORT, "masquerade", CIDR)
     await driver.open()
     pids = []
     for number in range(2):
@@ -32,7 +32,12 @@ async def hold(runtime: str, run_dir: Path, instance: str) -> None:
             sandbox.freeze()
     claimed = driver._network._slice
     assert claimed is not None
-    facts = {"pids": pids, "table": claimed.table, "prefix": claimed.interface_prefix}
+    facts = {
+        "pids": pids,
+        "table": claimed.table,
+        "prefix": claimed.interface_prefix,
+        "instance": driver._instance.name,
+    }
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
     await asyncio.Event().wait()
@@ -40,4 +45,4 @@ async def hold(runtime: str, run_dir: Path, instance: str) -> None:
 
 if __name__ == "__main__":
     enter_private_mounts()
-    asyncio.run(hold(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))
+    asyncio.run(hold(sys.argv[1], Path(sys.argv[2])))

@@ -129,7 +129,6 @@ async def opened_driver(
     driver = OciDriver(
         runtime,
         run_dir,
-        f"test-{os.getpid()}",
         PLATFORM_PORT,
         network,
         CIDR,

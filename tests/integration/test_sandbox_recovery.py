@@ -22,11 +22,11 @@ _ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def killed_holder(runtime: str, run_dir: Path, instance: str) -> Iterator[dict[str, object]]:
-    """What a process that held sandboxes had, after its kill -9."""
+def held(runtime: str, run_dir: Path) -> Iterator[dict[str, object]]:
+    """What a process that holds sandboxes has; it is killed in the end."""
     environment = {**os.environ, "PYTHONPATH": f"{_ROOT}:{_ROOT / 'src'}"}
     command = [sys.executable, "-m", "tests.integration.sandbox_holder"]
-    command += [runtime, str(run_dir), instance]
+    command += [runtime, str(run_dir)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, cwd=_ROOT, env=environment, text=True
     ) as holder:
@@ -38,8 +38,17 @@ def killed_holder(runtime: str, run_dir: Path, instance: str) -> Iterator[dict[s
                 break
         facts["tables"] = _table_handles(facts["table"])
         facts["interfaces"] = _interface_indexes(facts["prefix"])
-        holder.kill()
-    yield facts
+        facts["groups"] = _groups(facts["instance"])
+        try:
+            yield facts
+        finally:
+            holder.kill()
+
+
+def killed_holder(runtime: str, run_dir: Path) -> dict[str, object]:
+    """What a process that held sandboxes had, after its kill -9."""
+    with held(runtime, run_dir) as facts:
+        return facts
 
 
 def _has_ended(pid: int) -> bool:
@@ -88,27 +97,56 @@ def _groups(instance: str) -> list[Path]:
 
 async def test_a_restart_after_kill_9_removes_what_was_left(runtime: str, tmp_path: Path) -> None:
     """Processes, groups, mounts, loop devices, interfaces, tables, files: all gone."""
-    run_dir, instance = tmp_path / "run", f"test-{os.getpid()}"
-    with killed_holder(runtime, run_dir, instance) as facts:
-        # One sandbox was frozen and could not end by itself.
-        assert _groups(instance)
-        async with opened_driver(run_dir, runtime=runtime, network="masquerade") as driver:
-            pids = facts["pids"]
-            assert isinstance(pids, list)
-            for pid in pids:
-                assert wait_until(partial(_has_ended, pid))
-            async with started(driver) as probe:
-                assert await probe.python("print('alive')") == "alive"
-        assert _groups(instance) == []
-        tables, interfaces = facts["tables"], facts["interfaces"]
-        assert isinstance(tables, set)
-        assert isinstance(interfaces, set)
-        assert len(tables) == 1
-        assert len(interfaces) >= 2
-        assert wait_until(lambda: not tables & _table_handles(str(facts["table"])))
-        assert wait_until(lambda: not interfaces & _interface_indexes(str(facts["prefix"])))
-        assert wait_until(lambda: not any(str(run_dir) in file for file in _loop_files()))
-        assert _left_in(run_dir) == []
+    run_dir = tmp_path / "run"
+    facts = killed_holder(runtime, run_dir)
+    # One sandbox was frozen and could not end by itself.
+    assert facts["groups"]
+    async with opened_driver(run_dir, runtime=runtime, network="masquerade") as driver:
+        pids = facts["pids"]
+        assert isinstance(pids, list)
+        for pid in pids:
+            assert wait_until(partial(_has_ended, pid))
+        async with started(driver) as probe:
+            assert await probe.python("print('alive')") == "alive"
+    assert _groups(str(facts["instance"])) == []
+    tables, interfaces = facts["tables"], facts["interfaces"]
+    assert isinstance(tables, set)
+    assert isinstance(interfaces, set)
+    assert len(tables) == 1
+    assert len(interfaces) >= 2
+    assert wait_until(lambda: not tables & _table_handles(str(facts["table"])))
+    assert wait_until(lambda: not interfaces & _interface_indexes(str(facts["prefix"])))
+    assert wait_until(lambda: not any(str(run_dir) in file for file in _loop_files()))
+    assert _left_in(run_dir) == []
+
+
+@pytest.mark.parametrize("runtime", ["crun"], indirect=True)
+async def test_a_start_with_another_directory_removes_the_groups_too(
+    runtime: str, tmp_path: Path
+) -> None:
+    """Nobody may come back to the directory of the one that was killed."""
+    facts = killed_holder(runtime, tmp_path / "killed")
+    async with opened_driver(tmp_path / "other", runtime=runtime):
+        assert _groups(str(facts["instance"])) == []
+        pids = facts["pids"]
+        assert isinstance(pids, list)
+        for pid in pids:
+            assert wait_until(partial(_has_ended, pid))
+
+
+@pytest.mark.parametrize("runtime", ["crun"], indirect=True)
+async def test_a_start_leaves_the_sandboxes_of_the_living_alone(
+    runtime: str, tmp_path: Path
+) -> None:
+    """Those of a process with the same path too, as two containers may have."""
+    with held(runtime, tmp_path / "run") as facts:
+        for directory in ("other", "run"):
+            async with opened_driver(tmp_path / directory, runtime=runtime) as driver:
+                assert driver._instance.name != facts["instance"]
+        pids = facts["pids"]
+        assert isinstance(pids, list)
+        assert not any(_has_ended(pid) for pid in pids)
+        assert _groups(str(facts["instance"])) == facts["groups"]
 
 
 def _left_in(run_dir: Path) -> list[str]:

@@ -364,11 +364,3 @@ def remove_leftovers(hierarchies: Hierarchies, instance: str) -> int:
     if names:
         _log.warning("leftover sandboxes removed", action="leftovers-removed", count=len(names))
     return len(names)
-
-
-def remove_parent(hierarchies: Hierarchies, instance: str) -> None:
-    """Remove this instance's empty parent group, and ours when no instance is left."""
-    for relative in (f"{PARENT}/{instance}", PARENT):
-        for directory in hierarchies.group_directories(relative):
-            with contextlib.suppress(OSError):  # another instance's sandboxes are in it
-                directory.rmdir()

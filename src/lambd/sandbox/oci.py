@@ -25,7 +25,7 @@ import structlog
 
 from lambd.model.errors import SandboxError
 from lambd.model.limits import INIT_TIMEOUT_S, MIB, OPEN_FILES, PROCESSES
-from lambd.sandbox import bundle, cgroups, namespaces, rootfs, scratch, seccomp, syscalls
+from lambd.sandbox import bundle, cgroups, instances, namespaces, rootfs, scratch, seccomp, syscalls
 from lambd.sandbox.descriptors import hard_limit
 from lambd.sandbox.dns import Resolver, host_resolvers
 from lambd.sandbox.driver import Sandbox, SandboxExit, SandboxSpec
@@ -204,11 +204,10 @@ class OciSandbox:
 class OciDriver:
     """Starts sandboxes with an OCI runtime; see the `SandboxDriver` protocol."""
 
-    def __init__(  # noqa: PLR0913 - what an operator sets, once
+    def __init__(
         self,
         runtime: str,
         run_dir: Path,
-        instance: str,
         platform_port: int,
         network: str,
         network_cidr: str,
@@ -220,7 +219,6 @@ class OciDriver:
         """Args:
         runtime: `crun`, `runc` or `runsc`.
         run_dir: a directory of ours, on a disk: images of /tmp are made in it.
-        instance: names the control groups; the same after a restart, unique on the host.
         platform_port: where the platform's API listens inside.
         network: `masquerade` or `none`.
         network_cidr: IPv4 range for sandboxes' addresses, shared by all lambds of the host.
@@ -232,7 +230,6 @@ class OciDriver:
         self.platform_port = platform_port
         self.has_cpu_quota = cpu == "quota"
         self._run_dir = run_dir
-        self._instance = instance
         self._memory_mib = memory_mib
         self._cidr = network_cidr if network == "masquerade" else None
         if runtime not in OCI_RUNTIMES:
@@ -246,6 +243,7 @@ class OciDriver:
         self._runtime_path = ""
         self._state_fd = -1
         self._hierarchies: cgroups.Hierarchies
+        self._instance: instances.Instance
         self._scratch: scratch.ScratchSpace
         self._network: NetworkFactory
         self._pool: PreparedPool
@@ -266,7 +264,7 @@ class OciDriver:
         await self._network.open()
         settings = PreparedSettings(
             run_dir=self._run_dir,
-            instance=self._instance,
+            instance=self._instance.name,
             hierarchies=self._hierarchies,
             joins_group=self._runtime.joins_group,
             command=self._command,
@@ -287,10 +285,9 @@ class OciDriver:
             raise SandboxError(f"no seccomp profile for {exc}") from exc
         try:
             syscalls.set_child_subreaper()
-            cgroups.remove_leftovers(self._hierarchies, self._instance)
-            cgroups.prepare_parent(self._hierarchies, self._instance)
+            self._instance = instances.claim(self._hierarchies)
             if self._memory_mib is not None:
-                cgroups.limit_parent(self._hierarchies, self._instance, self._memory_mib)
+                cgroups.limit_parent(self._hierarchies, self._instance.name, self._memory_mib)
             self._clear_run_dir()
             self._rootfs = rootfs.assemble(self._run_dir / "rootfs")
         except OSError as exc:
@@ -514,7 +511,7 @@ class OciDriver:
     def _close_host(self) -> None:
         os.close(self._state_fd)
         self._rootfs.remove()
-        cgroups.remove_parent(self._hierarchies, self._instance)
+        instances.release(self._hierarchies, self._instance)
         for name in ("oci", "bundles", "scratch"):
             shutil.rmtree(self._run_dir / name)
 
