@@ -6,9 +6,17 @@ out, and the summary says so.
 
 from __future__ import annotations
 
+import os
+
+import hypothesis
 import pytest
 
 from lambd.sandbox.oci import find_program
+
+# How many examples a property is tried with: `./dev test` names the thorough profile.
+hypothesis.settings.register_profile("quick", max_examples=25, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=100, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 _OPTIONAL = "runsc"
 _LEFT_OUT = pytest.StashKey[int]()

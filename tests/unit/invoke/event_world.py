@@ -50,6 +50,7 @@ class MemoryDatabase(Database):
         )
         self._memory = engine
         events.create(engine)
+        _open.append(self)
         # Raised by transactions, while it is set.
         self.failure: Exception | None = None
 
@@ -79,6 +80,16 @@ class MemoryDatabase(Database):
     def dispose(self) -> None:
         """Close the connection."""
         self._memory.dispose()
+
+
+# Those that have not been closed: tests look into them after the queue has ended.
+_open: list[MemoryDatabase] = []
+
+
+def close_databases() -> None:
+    """Close what the test that has ended has opened."""
+    while _open:
+        _open.pop().dispose()
 
 
 @dataclass

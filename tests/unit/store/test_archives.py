@@ -178,7 +178,7 @@ def test_special_files_of_other_systems_are_ordinary() -> None:
     check(archive((entry("a", stat.S_IFCHR | 0o666, system=0), b"")))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=settings().max_examples * 3, deadline=None)
 @given(st.data())
 def test_damaged_archives_never_raise_anything_else(data: st.DataObject) -> None:
     """Whatever is overwritten or cut off, it is accepted or an ArtifactError."""

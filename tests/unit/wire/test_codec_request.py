@@ -301,7 +301,7 @@ SERVED = [
 
 
 @pytest.mark.slow
-@settings(max_examples=600, deadline=None, derandomize=True)
+@settings(max_examples=settings().max_examples * 6, deadline=None, derandomize=True)
 @given(st.data())
 def test_raises_nothing_but_platform_errors(data: st.DataObject) -> None:
     """Whatever labels, queries, headers and bodies hold, known members among them."""

@@ -57,7 +57,7 @@ BOTOCORE = {
     for service in ("application-autoscaling", "events", "lambda", "logs", "scheduler")
 }
 _FEW_EXAMPLES = settings(
-    max_examples=12,
+    max_examples=max(3, settings().max_examples // 8),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
