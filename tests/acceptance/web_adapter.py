@@ -26,7 +26,11 @@ def build() -> Path:
             # Not optimised: that would take three times as long.
             command += ["--locked", "--debug", "--quiet", "--root", str(_ROOT)]
             lean = {"CARGO_PROFILE_DEV_DEBUG": "0", "CARGO_PROFILE_DEV_STRIP": "symbols"}
-            subprocess.run(command, check=True, env={**os.environ, **lean})
+            built = subprocess.run(
+                command, env={**os.environ, **lean}, capture_output=True, text=True, check=False
+            )
+            if built.returncode != 0:
+                raise RuntimeError(f"{' '.join(command)} failed:\n{built.stderr[-4000:]}")
     return program
 
 
