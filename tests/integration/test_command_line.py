@@ -55,3 +55,12 @@ def test_doctor_sees_what_this_machine_has() -> None:
     usable = {finding["name"] for finding in json.loads(done.stdout) if finding["usable"]}
     assert {"crun", "privileges", "kernel", "control groups"} <= usable
     assert any(name.startswith("python3.") for name in usable)
+
+
+def test_runtimes_lists_what_can_run_here() -> None:
+    """One a line, for scripts; the interpreter of the tests is one of them."""
+    program = "from lambd.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "runtimes"], capture_output=True, text=True, check=True
+    )
+    assert f"python3.{sys.version_info.minor}" in done.stdout.splitlines()

@@ -114,6 +114,17 @@ def doctor(outside: Outside, form: str) -> None:
         click.get_current_context().exit(ExitStatus.INCOMPLETE)
 
 
+@click.command()
+@click.pass_obj
+def runtimes(outside: Outside) -> None:
+    """List the runtimes that functions can have on this machine, one a line."""
+    usable = [each.name for each in look(outside) if each.area == RUNTIMES and each.usable]
+    if not usable:
+        click.echo("None: see `lambd doctor`.", err=True)
+        click.get_current_context().exit(ExitStatus.INCOMPLETE)
+    click.echo("\n".join(usable))
+
+
 def look(outside: Outside) -> list[Finding]:
     """Look at this machine; nothing is changed or installed."""
     from lambd.runtimes.provision import Provisioner  # noqa: PLC0415 - start-up time

@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from lambd.cli import commands
-from lambd.cli.doctor import doctor
+from lambd.cli.doctor import doctor, runtimes
 from lambd.cli.exit_status import ExitStatus
 from lambd.cli.outside import Outside
 from lambd.config import (
@@ -63,7 +63,7 @@ def serve(outside: Outside, /, config_file: Path | None, **flags: str | None) ->
     sys.exit(outside.serve(outside.settings(flags, config_file)))
 
 
-for _command in (commands.functions, commands.invoke, commands.logs, doctor):
+for _command in (commands.functions, commands.invoke, commands.logs, doctor, runtimes):
     cli.add_command(_command)
 
 
