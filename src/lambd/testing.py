@@ -30,6 +30,8 @@ class FakeSandbox:
         self.platform_address = "127.0.0.1:4566"
         self.is_frozen = False
         self.is_closed = False
+        # The test sets it when a process inside is to have been killed.
+        self.is_killed = False
         self.memory_peak = 32 * 1024 * 1024
         self.oom_kill_count = 0
         self._exited: asyncio.Future[SandboxExit] = asyncio.get_running_loop().create_future()
@@ -45,6 +47,10 @@ class FakeSandbox:
     def thaw(self) -> None:
         """Remember it."""
         self.is_frozen = False
+
+    def is_alive(self) -> bool:
+        """What the test set."""
+        return not (self.is_killed or self.is_closed)
 
     def limit_cpu(self) -> None:
         """There is nothing to limit."""

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.integration.sandbox_probe import PYTHON, opened_driver, spec, started
+from tests.integration.sandbox_probe import PYTHON, opened_driver, spec, started, wait_until
 
 from lambd.model.errors import SandboxError
 from lambd.sandbox import oci
 from lambd.sandbox.driver import Mount, SandboxExit
-from lambd.sandbox.oci import OciDriver, find_program
+from lambd.sandbox.oci import OciDriver, OciSandbox, find_program
 from lambd.sandbox.spawn import children_of
 
 pytestmark = pytest.mark.oci
@@ -162,6 +162,30 @@ async def test_frozen_programs_stand_still(runtime: str, tmp_path: Path) -> None
         assert probe.read_log() == ""
         probe.sandbox.thaw()
         await probe.wait_log()
+
+
+@pytest.mark.parametrize("victim", ["init", "program"])
+@pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "running"])
+async def test_tells_that_a_process_was_killed(
+    victim: str, frozen: bool, runtime: str, tmp_path: Path
+) -> None:
+    """Also of a frozen sandbox, in which nothing can die before it is thawed (version 1)."""
+    async with opened_driver(tmp_path / "run", runtime=runtime) as driver, started(driver) as probe:
+        await probe.start("/bin/sleep", "300")
+        sandbox = probe.sandbox
+        assert isinstance(sandbox, OciSandbox)
+        (program,) = children_of(sandbox.pid)
+        if frozen:
+            sandbox.freeze()
+        assert sandbox.is_alive()
+        os.kill(sandbox.pid if victim == "init" else program, signal.SIGKILL)
+        if victim == "program" and not frozen:
+            # Init collects it and tells.
+            await probe.receive()
+            assert sandbox.is_alive()
+        else:
+            assert wait_until(lambda: not sandbox.is_alive())
+    assert not sandbox.is_alive()
 
 
 async def test_closes_a_frozen_sandbox(runtime: str, tmp_path: Path) -> None:

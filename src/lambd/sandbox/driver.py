@@ -97,6 +97,13 @@ class Sandbox(Protocol):
     def thaw(self) -> None:
         """Let them run again."""
 
+    def is_alive(self) -> bool:
+        """Whether init and what it has started live, as far as can be told at once.
+
+        Of a frozen sandbox nobody hears otherwise: what is killed in it may end only when it is
+        thawed. What init started and has seen end is for init to tell (see `control`).
+        """
+
     def limit_cpu(self) -> None:
         """Hold it to its memory's share of processor time from now on; called when init is over.
 

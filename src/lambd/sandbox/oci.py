@@ -32,7 +32,7 @@ from lambd.sandbox.driver import Sandbox, SandboxExit, SandboxSpec
 from lambd.sandbox.network import LOOPBACK, RUNTIME_API_PORT, NetworkFactory
 from lambd.sandbox.oci_runtime import OCI_RUNTIMES, OciCall
 from lambd.sandbox.prepared import Prepared, PreparedPool, PreparedSettings
-from lambd.sandbox.spawn import Child, adopt_orphans, is_own_child
+from lambd.sandbox.spawn import Child, adopt_orphans, children_of, is_doomed, is_own_child
 
 NETWORKS = ("masquerade", "none")
 # How long the OCI runtime may take to start one sandbox, seconds.
@@ -156,6 +156,13 @@ class OciSandbox:
             self._group.set_frozen(frozen)
         except OSError as exc:
             raise SandboxError(f"sandbox {self.id} cannot be frozen or thawed: {exc}") from exc
+
+    def is_alive(self) -> bool:
+        """Whether init and its children live, frozen or not; reads a file of /proc for each."""
+        if self._closing is not None or not self._child.is_running:
+            return False
+        pid = self._child.pid
+        return not any(map(is_doomed, (pid, *children_of(pid))))
 
     def limit_cpu(self) -> None:
         """Hold it to its share of processor time from now on, where that is a hard limit."""

@@ -164,6 +164,10 @@ class ProcessSandbox:
             for pid in descendants(self._child.pid):
                 _signal(pid, number)
 
+    def is_alive(self) -> bool:
+        """Whether init lives, which is never stopped and tells of the rest."""
+        return self._closing is None and self._child.is_running
+
     def limit_cpu(self) -> None:
         """Nothing limits processor time here."""
 

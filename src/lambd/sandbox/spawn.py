@@ -147,6 +147,17 @@ def children_of(pid: int) -> list[int]:
         return []
 
 
+def is_doomed(pid: int) -> bool:
+    """Whether a process has ended, or will as soon as it may run: SIGKILL waits for it."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    pending = int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)
+    return fields["State"][0] in "ZX" or bool(pending >> (signal.SIGKILL - 1) & 1)
+
+
 def adopt_orphans(command: str, loop: asyncio.AbstractEventLoop) -> None:
     """See to it that processes of a program that were left to us are reaped when they end.
 
