@@ -187,7 +187,7 @@ class Platform:
             first_backoff_s=settings.event_backoff_s,
         )
         self.events = EventQueue(
-            journal=EventJournal(self._database, self._tasks),
+            journal=EventJournal(self._database),
             invoke=self._pipeline.start,
             settings=self._function_settings,
             dead_letter=self._versions.dead_letter_arn,

@@ -77,7 +77,7 @@ class Driver:
         settings = SettingsCache(_settings)
         async with asyncio.TaskGroup() as tasks:
             queue = EventQueue(
-                journal=EventJournal(database, tasks),
+                journal=EventJournal(database),
                 invoke=self._invoke,
                 settings=settings,
                 dead_letter=_no_queue,

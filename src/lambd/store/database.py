@@ -1,8 +1,7 @@
 """The engine, its transactions on worker threads, and change notices after commit.
 
 SQLite is set up so that a commit returns only when it is on disk (WAL, synchronous=FULL). There is
-one writer thread: SQLite has one writer anyway, and queueing for it in memory is fairer and quicker
-than its busy polling. Readers run beside it. A function that runs in a transaction calls `notify`
+one writer thread (`writer.py`); readers run beside it. A function that runs in a transaction calls `notify`
 for what it changed; subscribers hear of it on the event loop, after the commit and before `run`
 returns to its caller. Queries live in the modules beside this one.
 """
@@ -14,6 +13,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar, cast
 
@@ -22,6 +22,7 @@ from sqlalchemy import event
 
 from lambd.store.directory import DirectoryLock
 from lambd.store.migrate import migrate
+from lambd.store.writer import DoneCallback, Writer, driver_connection
 from lambd.trees import flush_directory
 
 # What functions that run in a transaction take first.
@@ -82,7 +83,7 @@ class Database:
     def __init__(self, engine: sqlalchemy.Engine, lock: DirectoryLock) -> None:
         self._engine = engine
         self._lock = lock
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-write")
+        self._writer = Writer(engine, self._deliver)
         self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="store-read")
         self._subscribers: list[Subscriber] = []
 
@@ -108,7 +109,7 @@ class Database:
 
     def close(self) -> None:
         """Finish what is running, refuse what comes after, release the directory; idempotent."""
-        self._writer.shutdown()
+        self._writer.close()
         self._readers.shutdown()
         self._engine.dispose()
         self._lock.release()
@@ -123,20 +124,15 @@ class Database:
         """Run `fn(connection, ...)` in one write transaction; it is durable when this returns.
 
         Nothing else writes meanwhile, so read-check-write is atomic. An exception rolls back and
-        is passed on. A caller that is cancelled does not stop a transaction that has begun.
+        is passed on. A caller that is cancelled does not stop its transaction.
         """
-        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        self.submit(partial(_call, fn, args, kwargs), partial(_settle, waiting))
+        return await waiting
 
-        def work() -> _T:
-            outbox: dict[Change, None] = {}
-            options = self._engine.execution_options(writes=True, outbox=outbox)
-            with options.begin() as connection:
-                result = fn(connection, *args, **kwargs)
-            if outbox:
-                loop.call_soon_threadsafe(self._deliver, tuple(outbox))
-            return result
-
-        return await loop.run_in_executor(self._writer, work)
+    def submit(self, work: Callable[[Connection], object], done: DoneCallback) -> None:
+        """The same without anybody who waits: `done(result, exception)` is called on the loop."""
+        self._writer.submit(work, done)
 
     async def read(
         self, fn: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
@@ -149,10 +145,29 @@ class Database:
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
-    def _deliver(self, changes: tuple[Change, ...]) -> None:
+    def _deliver(self, changes: tuple[object, ...]) -> None:
         for change in changes:
             for subscriber in self._subscribers:
-                subscriber(change)
+                subscriber(cast("Change", change))
+
+
+def _call(
+    fn: Callable[..., _T],
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+    connection: Connection,
+) -> _T:
+    return fn(connection, *args, **kwargs)
+
+
+def _settle(waiting: asyncio.Future[_T], result: _T, error: BaseException | None) -> None:
+    # Unless whoever waited has been cancelled.
+    if waiting.done():
+        return
+    if error is None:
+        waiting.set_result(result)
+    else:
+        waiting.set_exception(error)
 
 
 def create_sqlite_engine(path: Path) -> sqlalchemy.Engine:
@@ -175,6 +190,8 @@ def create_sqlite_engine(path: Path) -> sqlalchemy.Engine:
             connection.execute(f"PRAGMA {pragma}").close()
 
     def begin(connection: Connection) -> None:
+        if driver_connection(connection).in_transaction:
+            return
         writes = bool(connection.get_execution_options().get("writes"))
         connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if writes else 'ON'}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -2,7 +2,8 @@
 
 Changes that arrive while a commit is under way gather and go together in the next one, so that the
 disk's pace (one flush each) is shared by all who wait: the busier, the more events a flush. There
-is never more than one commit of ours in the database's writer, and none is waited for by a timer.
+is never more than one commit of ours in the database's writer. Whoever waits for an answer waits for
+no timer; removals, which nobody waits for, wait a moment for a commit to go with.
 
 Leases are not stored: the data directory belongs to one process, so whatever is in the table when
 it is opened is nobody's, and is taken up again.
@@ -14,6 +15,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -38,6 +40,8 @@ _COMMIT_CHANGES = 4096
 _COMMIT_BYTES = 32 * 1024 * 1024
 # Of one read.
 _READ_BYTES = 8 * 1024 * 1024
+# How long removals may wait for company: an event that is still there after a kill runs once more.
+_LINGER_S = 0.005
 # Before changes that must not get lost are tried again, when the disk would not take them.
 _RETRY_S = 1.0
 # How long to wait for such a disk at the end.
@@ -63,6 +67,11 @@ class _Change:
     with_event: WithEvent | None = None
 
     @property
+    def is_urgent(self) -> bool:
+        """Whether something waits for it: for anything but a removal that leads to nothing."""
+        return bool(self.added) or self.updated is not None
+
+    @property
     def is_new(self) -> bool:
         """Whether somebody waits for it who can be told that it failed."""
         return self.updated is None and self.removed is None
@@ -78,12 +87,16 @@ class _Change:
 class EventJournal:
     """See the module header; all methods on the event loop."""
 
-    def __init__(self, database: Database, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._tasks = tasks
         self._numbers = itertools.count(1)
         self._changes: list[_Change] = []
-        self._committing: asyncio.Task[None] | None = None
+        # Whether a commit of ours is in the database's writer.
+        self._is_committing = False
+        # Until the next commit, while nobody is in a hurry or the disk would not take the last.
+        self._pause: asyncio.TimerHandle | None = None
+        # Of `close`.
+        self._settled: asyncio.Event | None = None
         # Transactions and changes so far, for those who want to know how well they gather.
         self.commits = 0
         self.changes = 0
@@ -95,14 +108,15 @@ class EventJournal:
 
     async def close(self) -> None:
         """Wait until every change that was handed in is durable, if the disk takes them soon."""
+        self._settled = asyncio.Event()
+        self._go_on()
         try:
             async with asyncio.timeout(_CLOSE_S):
-                while self._committing is not None:
-                    await asyncio.wait({self._committing})
+                await self._settled.wait()
         except TimeoutError:
             _log.error("events_not_stored", changes=len(self._changes), error="closing")
-            if self._committing is not None:
-                self._committing.cancel()
+            self._resume()
+            self._changes.clear()
 
     def add(
         self,
@@ -124,7 +138,10 @@ class EventJournal:
         committed: CommittedCallback,
         followers: Iterable[QueuedEvent] = (),
     ) -> None:
-        """Remove an event that is done with and, in the same transaction, add those it leads to."""
+        """Remove an event that is done with and, in the same transaction, add those it leads to.
+
+        Without any it may take a moment, since nobody waits for it.
+        """
         added = tuple(followers)
         for follower in added:
             follower.id = next(self._numbers)
@@ -152,15 +169,48 @@ class EventJournal:
 
     def _submit(self, change: _Change) -> None:
         self._changes.append(change)
-        if self._committing is None:
-            self._committing = self._tasks.create_task(self._commit_all())
+        if self._is_committing:
+            return
+        if change.is_urgent:
+            self._commit()
+        elif self._pause is None:
+            self._wait(_LINGER_S)
 
-    async def _commit_all(self) -> None:
-        try:
-            while self._changes:
-                await self._commit(self._take())
-        finally:
-            self._committing = None
+    def _wait(self, seconds: float) -> None:
+        self._pause = asyncio.get_running_loop().call_later(seconds, self._commit)
+
+    def _resume(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+
+    def _go_on(self) -> None:
+        """Begin the next commit, or have it begin in a moment, or be at rest."""
+        if self._is_committing:
+            return
+        if any(change.is_urgent for change in self._changes) or (
+            self._changes and self._settled is not None
+        ):
+            self._commit()
+        elif self._changes:
+            self._resume()
+            self._wait(_LINGER_S)
+        elif self._settled is not None:
+            self._settled.set()
+
+    def _commit(self) -> None:
+        self._resume()
+        changes = self._take()
+        if not changes:
+            return
+        writes = Writes(
+            added=[event for change in changes for event in change.added],
+            updated=[change.updated for change in changes if change.updated is not None],
+            removed=[change.removed for change in changes if change.removed is not None],
+            hooks=[change.with_event for change in changes if change.with_event is not None],
+        )
+        self._is_committing = True
+        self._database.submit(partial(_write, writes), partial(self._committed, changes))
 
     def _take(self) -> list[_Change]:
         """The next transaction's changes."""
@@ -173,30 +223,40 @@ class EventJournal:
         taken, self._changes = self._changes, []
         return taken
 
-    async def _commit(self, changes: list[_Change]) -> None:
-        writes = Writes(
-            added=[event for change in changes for event in change.added],
-            updated=[change.updated for change in changes if change.updated is not None],
-            removed=[change.removed for change in changes if change.removed is not None],
-            hooks=[change.with_event for change in changes if change.with_event is not None],
-        )
-        try:
-            await self._database.run(write_events, writes)
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are told
-            _log.exception("events_not_stored", changes=len(changes), error=str(error))
-            await self._refuse(changes)
+    def _committed(
+        self, changes: list[_Change], _result: object, error: BaseException | None
+    ) -> None:
+        self._is_committing = False
+        if error is not None:
+            _log.error("events_not_stored", changes=len(changes), error=str(error))
+            self._refuse(changes)
             return
         self.commits += 1
         self.changes += len(changes)
+        # The disk goes on while those who waited are told.
+        self._go_on()
         for change in changes:
-            change.committed(None)
+            _tell(change, None)
 
-    async def _refuse(self, changes: list[_Change]) -> None:
+    def _refuse(self, changes: list[_Change]) -> None:
         """Tell those who can be told; keep the rest, since what was done cannot be undone."""
         kept = [change for change in changes if not change.is_new]
+        self._changes[:0] = kept
+        if kept:
+            self._wait(_RETRY_S)
+        else:
+            self._go_on()
         for change in changes:
             if change.is_new:
-                change.committed(UnavailableError("The event could not be stored"))
-        if kept:
-            self._changes[:0] = kept
-            await asyncio.sleep(_RETRY_S)
+                _tell(change, UnavailableError("The event could not be stored"))
+
+
+def _write(writes: Writes, connection: Connection) -> None:
+    write_events(connection, writes)
+
+
+def _tell(change: _Change, error: UnavailableError | None) -> None:
+    try:
+        change.committed(error)
+    except Exception:  # noqa: BLE001 - others wait to be told, too
+        _log.exception("events_crashed")

@@ -27,6 +27,7 @@ from lambd.store.database import Connection, Database
 from lambd.store.event_journal import EventJournal
 from lambd.store.settings_cache import SettingsCache
 from lambd.store.tables_events import events
+from lambd.store.writer import DoneCallback
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -53,6 +54,18 @@ class MemoryDatabase(Database):
         _open.append(self)
         # Raised by transactions, while it is set.
         self.failure: Exception | None = None
+
+    def submit(self, work: Callable[[Connection], object], done: DoneCallback) -> None:
+        """One transaction, in the next round of the loop."""
+        asyncio.get_running_loop().call_soon(self._work, work, done)
+
+    def _work(self, work: Callable[[Connection], object], done: DoneCallback) -> None:
+        if self.failure is not None:
+            done(None, self.failure)
+            return
+        with self._memory.begin() as connection:
+            result = work(connection)
+        done(result, None)
 
     async def run(
         self, fn: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
@@ -210,7 +223,7 @@ class EventWorld:
         settings = self.settings_cache = SettingsCache(self.read_settings)
         async with asyncio.TaskGroup() as tasks:
             queue = EventQueue(
-                journal=EventJournal(self.database, tasks),
+                journal=EventJournal(self.database),
                 invoke=self.invoke,
                 settings=settings,
                 dead_letter=self.read_dead_letter,
