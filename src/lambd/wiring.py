@@ -54,10 +54,13 @@ from lambd.services.autoscaling.api import AutoscalingApi
 from lambd.services.autoscaling.engine import Autoscaler
 from lambd.services.dispatch.engine import ScheduleEngine
 from lambd.services.dispatch.handover import Handover
+from lambd.services.dispatch.sources import Sources
 from lambd.services.eventbridge.api import EventsApi
+from lambd.services.eventbridge.source import RuleSource
 from lambd.services.logs.api import LogsApi
 from lambd.services.logs.store import LogStore
 from lambd.services.scheduler.api import SchedulerApi
+from lambd.services.scheduler.source import ScheduleSource
 from lambd.store.aliases import find_route
 from lambd.store.blobs import BlobStore
 from lambd.store.database import Database, ReservationsChanged
@@ -224,12 +227,15 @@ class Platform:
         # Which moment of a window, or when to try again, is no secret.
         draw = random.Random().random  # noqa: S311
         context = partial(contexts, principals.service("scheduler.amazonaws.com"))
+        sources = Sources(ScheduleSource(), RuleSource())
         self.schedules = ScheduleEngine(
             database=database,
             context=context,
+            sources=sources,
             handover=Handover(
                 database=database,
                 context=context,
+                sources=sources,
                 authority=self._authority,
                 accept=self._pipeline.accept,
                 queues=self._publisher,

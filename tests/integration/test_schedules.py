@@ -29,19 +29,20 @@ from lambd.model.events import QueuedEvent
 from lambd.model.invocations import InvocationRequest, InvocationType
 from lambd.model.limits import CLIENT_TOKEN_HOURS, TARGETS_PER_RULE, Limits
 from lambd.model.settings import FunctionSettings
-from lambd.services.dispatch.dispatching import dispatch_due
+from lambd.services.dispatch.dispatching import dispatch_due, next_due
 from lambd.services.dispatch.engine import ScheduleEngine
 from lambd.services.dispatch.handover import Attributes, Handover
-from lambd.services.dispatch.model import Dispatch, Exhausted, RetryPolicy, Source
+from lambd.services.dispatch.model import Dispatch, Exhausted, RetryPolicy
 from lambd.services.dispatch.rows import (
     delete_dispatch,
     due_dispatches,
-    next_due,
     update_dispatch,
 )
+from lambd.services.dispatch.sources import Sources
 from lambd.services.eventbridge import rows as rules
 from lambd.services.eventbridge.model import Rule, RuleTarget
 from lambd.services.eventbridge.rules import RuleRequest, enable_rule, put_rule
+from lambd.services.eventbridge.source import RuleSource
 from lambd.services.eventbridge.targets import put_targets
 from lambd.services.scheduler import rows as named_schedules
 from lambd.services.scheduler.groups import create_group, delete_group, is_repeated
@@ -52,12 +53,14 @@ from lambd.services.scheduler.schedules import (
     delete_schedule,
     update_schedule,
 )
+from lambd.services.scheduler.source import ScheduleSource
 from lambd.store.database import Connection, Database
 from lambd.store.events import Writes, write_events
 from lambd.store.function_settings import read_settings
 from lambd.store.settings_cache import SettingsCache
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+SOURCES = Sources(ScheduleSource(), RuleSource())
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:dead"
 
 
@@ -124,13 +127,13 @@ def test_a_recurring_schedule_is_dispatched_once_for_all_it_missed(world: World)
     world.call(create_schedule, request(), draw)
     first = planned(world)
     assert first == world.now
-    world.call(dispatch_due, draw)
+    world.call(dispatch_due, SOURCES, draw)
     (dispatch,) = dispatched(world)
     assert (dispatch.scheduled_at, dispatch.function_name) == (first, "f")
     assert dispatch.expires_at == first + timedelta(days=1)
     assert planned(world) == first + HOUR
     world.now += 5 * HOUR
-    world.call(dispatch_due, draw)
+    world.call(dispatch_due, SOURCES, draw)
     assert [each.scheduled_at for each in dispatched(world)] == [first, first + 5 * HOUR]
     assert planned(world) == first + 6 * HOUR
 
@@ -144,7 +147,7 @@ def test_a_one_time_schedule_goes_with_its_occurrence_or_stays(world: World) -> 
             found = named_schedules.get_schedule(connection, "default", "s")
             assert found is not None
             late = replace(world.context, now=world.now + 3 * HOUR)
-            dispatch_due(connection, late, draw)
+            dispatch_due(connection, late, SOURCES, draw)
         assert (schedule(world) is None) is deletes_itself
         if not deletes_itself:
             assert planned(world) is None
@@ -157,10 +160,10 @@ def test_a_schedule_that_ends_deletes_itself_after_its_last_occurrence(world: Wo
     """Not before."""
     ending = replace(request(), end_at=world.now + HOUR + 2 * MINUTE, deletes_itself=True)
     world.call(create_schedule, ending, draw)
-    world.call(dispatch_due, draw)
+    world.call(dispatch_due, SOURCES, draw)
     assert schedule(world) is not None
     world.now += HOUR
-    world.call(dispatch_due, draw)
+    world.call(dispatch_due, SOURCES, draw)
     assert schedule(world) is None
     assert len(dispatched(world)) == 2
 
@@ -172,10 +175,10 @@ def test_the_moment_of_a_window_is_drawn_once(world: World) -> None:
     due = planned(world)
     assert due == datetime(2026, 11, 24, 1, 15, tzinfo=UTC)
     world.now = due - 2 * MINUTE
-    world.call(dispatch_due, lambda: 0.9)
+    world.call(dispatch_due, SOURCES, lambda: 0.9)
     assert dispatched(world) == []
     world.now = due
-    world.call(dispatch_due, draw)
+    world.call(dispatch_due, SOURCES, draw)
     (dispatch,) = dispatched(world)
     assert dispatch.scheduled_at == due - 15 * MINUTE
     assert planned(world) == due + HOUR
@@ -186,7 +189,7 @@ def test_an_update_replaces_everything_and_keeps_the_time_if_its_rule_is_kept(
 ) -> None:
     """Another expression begins anew; disabled, nothing is due."""
     world.call(create_schedule, request(), draw)
-    world.call(dispatch_due, draw)
+    world.call(dispatch_due, SOURCES, draw)
     due = planned(world)
     other = ScheduleTarget(arn=f"{ARN}g", role_arn=ROLE, input="[1]")
     world.call(update_schedule, replace(request(), target=other), draw)
@@ -209,10 +212,10 @@ def test_a_group_takes_its_schedules_with_it(world: World) -> None:
     """What is on its way goes on."""
     world.call(create_group, "g", {})
     world.call(create_schedule, replace(request(), group_name="g"), draw)
-    world.call(dispatch_due, draw)
+    world.call(dispatch_due, SOURCES, draw)
     with world.transaction() as connection:
         delete_group(connection, "g")
-        assert next_due(connection) is not None
+        assert next_due(connection, SOURCES) is not None
         page = named_schedules.list_schedules(
             connection, group_name=None, prefix=None, is_enabled=None, marker=None, limit=9
         )
@@ -244,15 +247,15 @@ def test_a_rule_sends_each_target_its_own(world: World) -> None:
     ]
     world.call(put_targets, "r", targets)
     assert rule(world).next_at == since + HOUR
-    world.call(dispatch_due, draw)
+    world.call(dispatch_due, SOURCES, draw)
     assert dispatched(world) == []
     world.now = since + HOUR
-    world.call(dispatch_due, draw)
+    world.call(dispatch_due, SOURCES, draw)
     first, second, third = dispatched(world)
     assert f'"time":"{since + HOUR:%Y-%m-%dT%H:%M:%SZ}"' in first.input
     assert second.input == '"arn:aws:events:us-east-1:000000000000:rule/r"'
     assert (second.qualifier, second.expires_at) == ("1", since + HOUR + MINUTE)
-    assert (third.input, third.dead_letter_arn, third.source) == ("2", QUEUE, Source.RULE)
+    assert (third.input, third.dead_letter_arn, third.source) == ("2", QUEUE, RuleSource.name)
     assert first.execution_id == third.execution_id
     assert rule(world).next_at == since + 2 * HOUR
     world.call(enable_rule, "r", is_enabled=False)
@@ -268,7 +271,7 @@ def test_a_rule_sends_each_target_its_own(world: World) -> None:
 def test_an_event_takes_the_place_of_its_dispatch(world: World) -> None:
     """In the transaction that stores it: the one is there if and only if the other is not."""
     world.call(create_schedule, request(), draw)
-    world.call(dispatch_due, draw)
+    world.call(dispatch_due, SOURCES, draw)
     (dispatch,) = dispatched(world)
     event = QueuedEvent(
         id=1,
@@ -307,6 +310,7 @@ class Platform:
         self.handover = Handover(
             database=self.database,
             context=self.context,
+            sources=SOURCES,
             authority=Authority(self.context().scope, settings),
             accept=self._accept,
             queues=self,
@@ -373,7 +377,7 @@ class Platform:
         )
         made = replace(request(), target=target)
         await self.database.run(create_schedule, self.context(), made, draw)
-        await self.database.run(dispatch_due, self.context(), draw)
+        await self.database.run(dispatch_due, self.context(), SOURCES, draw)
         (dispatch,) = await self.all_dispatches()
         return dispatch
 
@@ -489,7 +493,11 @@ async def test_a_queue_that_stays_down_is_given_up(platform: Platform) -> None:
 async def test_the_loop_wakes_for_changes_and_for_the_clock(platform: Platform) -> None:
     """A schedule that is put runs, one that is due later waits, and a fault loses nothing."""
     engine = ScheduleEngine(
-        database=platform.database, context=platform.context, handover=platform.handover, draw=draw
+        database=platform.database,
+        context=platform.context,
+        sources=SOURCES,
+        handover=platform.handover,
+        draw=draw,
     )
     running = asyncio.ensure_future(engine.run())  # noqa: TID251 - the loop under test
     try:

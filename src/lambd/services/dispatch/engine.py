@@ -14,12 +14,12 @@ from datetime import datetime
 import structlog
 
 from lambd.control.context import ControlContext
-from lambd.services.dispatch.dispatching import dispatch_due
+from lambd.services.dispatch.dispatching import dispatch_due, next_due, read_due
 from lambd.services.dispatch.handover import Handover
 from lambd.services.dispatch.model import Dispatch
 from lambd.services.dispatch.occurrences import Draw
-from lambd.services.dispatch.rows import due_dispatches, next_due
-from lambd.store.database import Change, Connection, Database, SchedulesChanged
+from lambd.services.dispatch.sources import Sources
+from lambd.store.database import Change, Database, SchedulesChanged
 
 _log = structlog.get_logger(__name__)
 
@@ -39,17 +39,20 @@ class ScheduleEngine:
         *,
         database: Database,
         context: Callable[[], ControlContext],
+        sources: Sources,
         handover: Handover,
         draw: Draw,
     ) -> None:
         """Args:
         database: where the rows are.
         context: the surroundings of what is done now; its time is the schedules' clock.
+        sources: what has occurrences.
         handover: does what is to be done for one dispatch.
         draw: chooses moments within flexible time windows.
         """
         self._database = database
         self._context = context
+        self._sources = sources
         self._handover = handover
         self._draw = draw
         self._changed = asyncio.Event()
@@ -77,12 +80,16 @@ class ScheduleEngine:
         """Do what there is to do now."""
         self._changed.clear()
         context = self._context()
-        self._next_due = await self._database.read(next_due, self._in_hand)
+        self._next_due = await self._database.read(next_due, self._sources, self._in_hand)
         if self._next_due is None or self._next_due > context.now:
             return
-        await self._database.run(dispatch_due, context, self._draw)
+        await self._database.run(dispatch_due, context, self._sources, self._draw)
         due, self._next_due = await self._database.read(
-            _read_due, context.now, frozenset(self._in_hand)
+            read_due,
+            self._sources,
+            context.now,
+            frozenset(self._in_hand),
+            _TASKS - len(self._in_hand),
         )
         for dispatch in due:
             self._in_hand.add(dispatch.id)
@@ -119,11 +126,3 @@ class ScheduleEngine:
                 await self._changed.wait()
         except TimeoutError:
             pass
-
-
-def _read_due(
-    connection: Connection, now: datetime, in_hand: frozenset[int]
-) -> tuple[list[Dispatch], datetime | None]:
-    """As many dispatches as there are hands for, and when the next of all else is due."""
-    due = due_dispatches(connection, now, without=in_hand, limit=_TASKS - len(in_hand))
-    return due, next_due(connection, in_hand | {dispatch.id for dispatch in due})

@@ -1,7 +1,8 @@
 """One dispatch: handed to Lambda as an event, tried again, or made a dead letter.
 
-The event takes the dispatch's place in the transaction that stores it, so it is handed over once. A dead letter is sent before the dispatch is removed: if the platform is killed between the
-two, the queue gets it twice.
+The event takes the dispatch's place in the transaction that stores it, so it is handed over once. A
+dead letter is sent before the dispatch is removed: if the platform is killed between the two, the
+queue gets it twice.
 """
 
 from __future__ import annotations
@@ -14,32 +15,28 @@ from typing import Protocol
 
 import structlog
 
-from lambd.access import principals
 from lambd.access.actions import INVOKE_FUNCTION
 from lambd.access.authority import Authority
 from lambd.access.context_keys import OnBehalf
 from lambd.control.context import ControlContext
 from lambd.model.arns import FunctionReference
 from lambd.model.errors import (
-    InvalidRequestContentError,
     NotFoundError,
     PlatformError,
     UnavailableError,
 )
 from lambd.model.invocations import InvocationRequest, InvocationType
 from lambd.model.settings import FunctionSettings
-from lambd.services.dispatch.failures import failure_of, may_retry
+from lambd.services.dispatch.failures import may_retry
 from lambd.services.dispatch.model import (
     Dispatch,
     Exhausted,
     Failure,
-    Source,
-    filled_in,
     retry_delay,
 )
 from lambd.services.dispatch.occurrences import Draw
 from lambd.services.dispatch.rows import delete_dispatch, update_dispatch
-from lambd.services.scheduler.model import INVOKE_TARGET, InvokeInputError, parse_invoke_input
+from lambd.services.dispatch.sources import DispatchSource, Sources
 from lambd.store.database import Connection, Database
 from lambd.store.function_settings import read_settings
 
@@ -49,8 +46,6 @@ _log = structlog.get_logger(__name__)
 _DELIVERIES = 4
 # Longest text of an error in a message attribute, characters.
 _ERROR_MESSAGE_CHARACTERS = 1024
-
-_EVENTS = principals.service("events.amazonaws.com")
 
 # Name -> type and value.
 Attributes = dict[str, tuple[str, str]]
@@ -75,6 +70,7 @@ class Handover:
         *,
         database: Database,
         context: Callable[[], ControlContext],
+        sources: Sources,
         authority: Authority,
         accept: Accept,
         queues: Queues,
@@ -83,6 +79,7 @@ class Handover:
         """Args:
         database: where the dispatches are.
         context: the surroundings of what is done now.
+        sources: what the dispatches are of.
         authority: judges whether a schedule or a rule may invoke its function.
         accept: the way into Lambda; returns once an event is durable.
         queues: where dead letters go.
@@ -90,6 +87,7 @@ class Handover:
         """
         self._database = database
         self._context = context
+        self._sources = sources
         self._authority = authority
         self._accept = accept
         self._queues = queues
@@ -101,8 +99,9 @@ class Handover:
             await self._send_dead_letter(dispatch)
             return
         if self._context().now > dispatch.expires_at:
-            never_tried = Failure(code="INTERNAL_ERROR", message="It could not be tried in time")
-            await self._give_up(dispatch, dispatch.failure or never_tried, Exhausted.AGE)
+            never_tried = UnavailableError("It could not be tried in time")
+            failure = dispatch.failure or self._failure(dispatch, never_tried)
+            await self._give_up(dispatch, failure, Exhausted.AGE)
             return
         try:
             await self._start(dispatch)
@@ -128,18 +127,14 @@ class Handover:
             function_name=dispatch.function_name,
             qualifier=dispatch.qualifier,
             invocation_type=InvocationType.EVENT,
-            payload=_payload(dispatch),
+            payload=self._sources.of(dispatch).payload(dispatch),
         )
         await self._accept(request, partial(delete_dispatch, dispatch=dispatch))
 
     async def _authorise(self, dispatch: Dispatch, context: ControlContext) -> None:
-        """Raise AccessDeniedError unless a dispatch may become an invocation.
-
-        A rule comes as the service, which only the function's resource policy can allow, a schedule
-        as its execution role.
-        """
-        role_arn, scope = dispatch.role_arn, context.scope
-        principal = _EVENTS if role_arn is None else principals.role(role_arn, scope)
+        """Raise AccessDeniedError unless a dispatch may become an invocation."""
+        scope = context.scope
+        principal = self._sources.of(dispatch).principal(dispatch, scope)
         function = FunctionReference(name=dispatch.function_name, qualifier=dispatch.qualifier)
         origin = OnBehalf(
             source_arn=dispatch.source_arn, account_id=scope.account_id, now=context.now
@@ -148,8 +143,12 @@ class Handover:
         if pending is not None:
             await pending
 
+    def _failure(self, dispatch: Dispatch, error: PlatformError) -> Failure:
+        code = self._sources.of(dispatch).error_code(error)
+        return Failure(code=code, message=error.message)
+
     async def _failed(self, dispatch: Dispatch, error: PlatformError) -> None:
-        failure = failure_of(dispatch, error)
+        failure = self._failure(dispatch, error)
         tried = replace(dispatch, attempts=dispatch.attempts + 1, failure=failure)
         now = self._context().now
         due_at = now + retry_delay(tried.attempts, self._draw())
@@ -178,7 +177,8 @@ class Handover:
         await self._send_dead_letter(dead)
 
     async def _send_dead_letter(self, dispatch: Dispatch) -> None:
-        arn, body, attributes = dispatch.dead_letter_arn or "", *_dead_letter(dispatch)
+        arn = dispatch.dead_letter_arn or ""
+        body, attributes = _dead_letter(dispatch, self._sources.of(dispatch))
         try:
             await asyncio.to_thread(self._queues.send_message, arn, body, attributes, None)
         except UnavailableError as error:
@@ -195,40 +195,22 @@ class Handover:
         await self._database.run(delete_dispatch, dispatch)
 
 
-def _payload(dispatch: Dispatch) -> bytes:
-    text = filled_in(dispatch)
-    if dispatch.target_arn == INVOKE_TARGET:
-        try:
-            text = parse_invoke_input(text).payload
-        except InvokeInputError as error:
-            raise InvalidRequestContentError(str(error)) from error
-    return text.encode()
-
-
-def _dead_letter(dispatch: Dispatch) -> tuple[str, Attributes]:
+def _dead_letter(dispatch: Dispatch, source: DispatchSource) -> tuple[str, Attributes]:
     """Body and attributes of the message that tells of a dispatch that came to nothing."""
     failure = dispatch.failure
     assert failure is not None  # noqa: S101 - it is dead
+    body, of_source = source.dead_letter(dispatch)
     found = {
         "ERROR_CODE": failure.code,
         "ERROR_MESSAGE": failure.message[:_ERROR_MESSAGE_CHARACTERS],
         "RETRY_ATTEMPTS": str(max(dispatch.attempts - 1, 0)),
         "TARGET_ARN": dispatch.target_arn,
+        **of_source,
     }
     if failure.exhausted is not None:
         found["EXHAUSTED_RETRY_CONDITION"] = failure.exhausted.value
-    if dispatch.source is Source.RULE:
-        found["RULE_ARN"] = dispatch.source_arn
-    else:
-        found["SCHEDULE_ARN"] = dispatch.source_arn
-        found["SCHEDULED_TIME"] = f"{dispatch.scheduled_at:%Y-%m-%dT%H:%M:%SZ}"
-        found["EXECUTION_ID"] = dispatch.execution_id
-        found["IS_PAYLOAD_TRUNCATED"] = "false"
     # The service refuses an attribute without a value.
-    attributes = {name: ("String", value) for name, value in found.items() if value}
-    # As it was last tried.
-    last = replace(dispatch, attempts=max(dispatch.attempts - 1, 0))
-    return filled_in(last), attributes
+    return body, {name: ("String", value) for name, value in found.items() if value}
 
 
 def _report(action: str, dispatch: Dispatch) -> None:

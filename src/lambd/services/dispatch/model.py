@@ -1,30 +1,19 @@
 """An occurrence on its way to one target: what is sent, for how long it is tried, how it failed.
 
 Source: EventBridge User Guide, "Retrying event delivery" and "Using dead-letter queues"; EventBridge
-Scheduler User Guide, "Context attributes" and "Configuring a dead-letter queue"; the events of
-schedules without an input are as recorded from AWS.
+Scheduler User Guide, "Configuring a dead-letter queue".
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-
-from lambd.model.arns import Scope
 
 # Defaults of retry policies, on AWS the maxima too.
 RETRIES, EVENT_AGE_S = 185, 86_400
 # Delay before an attempt is repeated, seconds: the first, doubled each time, and the longest.
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 1.0, 600.0
-
-
-class Source(StrEnum):
-    """What an occurrence is of."""
-
-    SCHEDULE = "schedule"
-    RULE = "rule"
 
 
 class Exhausted(StrEnum):
@@ -40,6 +29,10 @@ class RetryPolicy:
 
     max_retries: int = RETRIES
     max_age_s: int = EVENT_AGE_S
+
+    def expires_at(self, since: datetime) -> datetime:
+        """Until when an event of that time may be tried."""
+        return since + timedelta(seconds=self.max_age_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +50,19 @@ class Dispatch:
     """One occurrence for one target."""
 
     id: int = 0
-    source: Source
+    # What it is an occurrence of: the name of a `DispatchSource`, and the resource.
+    source: str
     source_arn: str
     # As the target names it, and what it means.
     target_arn: str
     function_name: str
     qualifier: str | None
-    # Of schedules: as whom the function is invoked.
+    # As whom the function is invoked; None: as the service.
     role_arn: str | None
     # Of the invocation; the same however often it is tried.
     request_id: str
     execution_id: str
-    # The event; of schedules with its keywords, which `filled_in` replaces.
+    # Of which the source makes the event.
     input: str
     scheduled_at: datetime
     expires_at: datetime
@@ -93,38 +87,3 @@ def retry_delay(failures: int, drawn: float) -> timedelta:
 def written_time(moment: datetime) -> str:
     """A time as events have it: whole seconds of UTC."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def filled_in(dispatch: Dispatch) -> str:
-    """The input for the next attempt: the Scheduler's keywords replaced, wherever they stand."""
-    if dispatch.source is not Source.SCHEDULE:
-        return dispatch.input
-    text = dispatch.input
-    for keyword, value in (
-        ("schedule-arn", dispatch.source_arn),
-        ("scheduled-time", written_time(dispatch.scheduled_at)),
-        ("execution-id", dispatch.execution_id),
-        ("attempt-number", str(dispatch.attempts + 1)),
-    ):
-        text = text.replace(f"<aws.scheduler.{keyword}>", value)
-    return text
-
-
-def scheduled_event(
-    source: Source, source_arn: str, event_id: str, at: datetime, scope: Scope
-) -> str:
-    """The event of an occurrence for a target that says nothing of one."""
-    is_rule = source is Source.RULE
-    event = {
-        "version": "0",
-        "id": event_id,
-        "detail-type": "Scheduled Event",
-        "source": "aws.events" if is_rule else "aws.scheduler",
-        "account": scope.account_id,
-        "time": written_time(at),
-        "region": scope.region,
-        "resources": [source_arn],
-        # A text in the Scheduler's, as recorded.
-        "detail": {} if is_rule else "{}",
-    }
-    return json.dumps(event, separators=(",", ":"))

@@ -12,7 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from lambd.model.schedules import At, Rate, Schedule, next_time, parse_schedule, parse_zone
+from lambd.model.schedules import (
+    At,
+    Rate,
+    Schedule,
+    ScheduleSyntaxError,
+    next_time,
+    parse_schedule,
+    parse_zone,
+)
 
 # A number from 0 up to 1.
 Draw = Callable[[], float]
@@ -128,3 +136,22 @@ def _last_within(timing: Timing, after: datetime, limit: datetime) -> datetime |
     while (found := time_after(timing, after)) is not None and found <= limit:
         latest = after = found
     return latest
+
+
+def advance(
+    timing: Timing, planned: Occurrence, now: datetime, draw: Draw
+) -> tuple[Occurrence, Occurrence | None]:
+    """The occurrence to dispatch for one that is due, and the one that follows.
+
+    What came due while nobody was there is made up for as far as AWS would still have delivered
+    it: the latest that was missed is dispatched once, and given up at once if it is older than the
+    retry policy's event age.
+    """
+    try:
+        latest = latest_missed(timing, planned.at, now)
+        following = next_occurrence(timing, after=latest, now=now, draw=draw)
+    except ScheduleSyntaxError:
+        # Zones are renamed now and then; one that is gone must not keep others from their time.
+        return planned, None
+    current = planned if latest == planned.at else Occurrence(latest, latest + timing.window)
+    return current, following

@@ -1,4 +1,4 @@
-"""Rows <-> model for dispatches, and when there is something to do about schedules and rules.
+"""Rows <-> model for dispatches.
 
 A dispatch that has become an event is removed with the event's insertion, in one transaction
 (`events.py`): it is handed over once, whenever the platform is killed.
@@ -13,17 +13,16 @@ from datetime import datetime
 
 from sqlalchemy import RowMapping, delete, insert, select, update
 
-from lambd.services.dispatch.model import Dispatch, Exhausted, Failure, Source
+from lambd.services.dispatch.model import Dispatch, Exhausted, Failure
 from lambd.store.database import Connection, SchedulesChanged, notify
 from lambd.store.tables_schedules import dispatches as table
-from lambd.store.tables_schedules import rules, schedules
 
 
 def add_dispatch(connection: Connection, dispatch: Dispatch) -> None:
     """Store a new dispatch."""
     connection.execute(
         insert(table).values(
-            source=dispatch.source.value,
+            source=dispatch.source,
             source_arn=dispatch.source_arn,
             target_arn=dispatch.target_arn,
             function_name=dispatch.function_name,
@@ -64,17 +63,9 @@ def due_dispatches(
 
 
 def next_due(connection: Connection, without: Collection[int] = ()) -> datetime | None:
-    """When a schedule, a rule or a dispatch that is not in hand is due next; None: never."""
-    others = select(table.c.due_at).where(table.c.id.not_in(list(without)))
-    first = [
-        connection.execute(query.order_by(column).limit(1)).scalar_one_or_none()
-        for query, column in (
-            (select(schedules.c.due_at).where(schedules.c.due_at.is_not(None)), schedules.c.due_at),
-            (select(rules.c.next_at).where(rules.c.next_at.is_not(None)), rules.c.next_at),
-            (others, table.c.due_at),
-        )
-    ]
-    return min((moment for moment in first if moment is not None), default=None)
+    """When a dispatch that is not in hand is due next; None: never."""
+    query = select(table.c.due_at).where(table.c.id.not_in(list(without)))
+    return connection.execute(query.order_by(table.c.due_at).limit(1)).scalar_one_or_none()
 
 
 def _progress(dispatch: Dispatch) -> dict[str, object]:
@@ -91,7 +82,7 @@ def _progress(dispatch: Dispatch) -> dict[str, object]:
 def _to_dispatch(row: RowMapping) -> Dispatch:
     return Dispatch(
         id=row["id"],
-        source=Source(row["source"]),
+        source=row["source"],
         source_arn=row["source_arn"],
         target_arn=row["target_arn"],
         function_name=row["function_name"],

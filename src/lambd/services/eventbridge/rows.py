@@ -75,6 +75,12 @@ def due_rules(connection: Connection, now: datetime, limit: int) -> list[Rule]:
     return [_to_rule(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
+def next_due(connection: Connection) -> datetime | None:
+    """When the first of them is due; None: none is."""
+    query = select(table.c.next_at).where(table.c.next_at.is_not(None)).order_by(table.c.next_at)
+    return connection.execute(query.limit(1)).scalar_one_or_none()
+
+
 # --- targets ----------------------------------------------------------------------------------
 
 

@@ -96,6 +96,12 @@ def due_schedules(connection: Connection, now: datetime, limit: int) -> list[Nam
     return [_to_schedule(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
+def next_due(connection: Connection) -> datetime | None:
+    """When the first of them is due; None: none is."""
+    query = select(table.c.due_at).where(table.c.due_at.is_not(None)).order_by(table.c.due_at)
+    return connection.execute(query.limit(1)).scalar_one_or_none()
+
+
 def _to_schedule(row: RowMapping) -> NamedSchedule:
     return NamedSchedule(
         id=row["id"],

@@ -1,7 +1,7 @@
 """EventBridge Scheduler's verbs on schedules: create, update, delete.
 
 Source: its API reference and User Guide; texts are AWS's where they were found in public reports,
-and marked where not. What is done when they are due is `dispatching.py`'s.
+and marked where not. What is done when they are due is `source.py`'s.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from lambd.model.schedules import (
     parse_schedule,
     parse_zone,
 )
-from lambd.services.dispatch.function_targets import check_schedule_target
 from lambd.services.dispatch.occurrences import Draw, Occurrence, Timing, next_occurrence
 from lambd.services.scheduler import rows
 from lambd.services.scheduler.groups import require_group
 from lambd.services.scheduler.model import NamedSchedule, ScheduleGroup, ScheduleTarget
+from lambd.services.scheduler.targets import check_schedule_target
 from lambd.store.database import Connection
 
 _INSTANT = timedelta(microseconds=1)
