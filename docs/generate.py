@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from lambd.api.coverage import render_coverage
-from lambd.api.operations import HANDLED
+from lambd.api.operations import HANDLERS
 from lambd.cli.exit_status import MEANINGS
 from lambd.cli.main import cli
 from lambd.config import Settings
@@ -31,7 +31,7 @@ _DEVIATION = re.compile(r"^ *# DEVIATION: (?P<first>.*)\n(?P<more>(?: *# .*\n)*)
 def pages() -> Mapping[str, str]:
     """Every generated page by its name."""
     return {
-        "coverage.md": render_coverage(load_model("lambda").operations, HANDLED),
+        "coverage.md": render_coverage(load_model("lambda").operations, HANDLERS),
         "cli.md": command_line(),
         "deviations.md": deviations(),
     }

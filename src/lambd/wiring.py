@@ -31,6 +31,8 @@ from lambd.environments.starter import Starter, StarterSettings
 from lambd.frontend.app import FrontDoor
 from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.hosts import Hosts
+from lambd.frontend.request_limits import RequestLimits
+from lambd.frontend.routes import routes
 from lambd.http.busy_poll import BusyPoll
 from lambd.invoke.admission import Admission
 from lambd.invoke.delivery_calls import DeliveryCalls
@@ -261,24 +263,27 @@ class Platform:
             max_body_bytes=settings.limits.sync_payload_bytes,
         )
         database.subscribe(function_urls.note)
+        hosts = Hosts(
+            region=settings.region, url_domain=settings.url_domain, allowed=settings.allowed_hosts
+        )
+        limits = RequestLimits(settings.limits, hosts)
         contexts = self._lambda_api.context
         self.front_door = FrontDoor(
-            hosts=Hosts(
-                region=settings.region,
-                url_domain=settings.url_domain,
-                allowed=settings.allowed_hosts,
+            hosts=hosts,
+            limits=limits,
+            routes=routes(
+                authority=self._authority,
+                lambda_api=self._lambda_api,
+                services=[
+                    LogsApi(self.logs, contexts).service(),
+                    AutoscalingApi(database, contexts).service(),
+                    EventsApi(database, contexts).service(),
+                    SchedulerApi(database, contexts).service(),
+                ],
+                code_links=self._code_links,
+                function_urls=function_urls,
+                limits=limits,
             ),
-            authority=self._authority,
-            function_urls=function_urls,
-            lambda_api=self._lambda_api,
-            services=[
-                LogsApi(self.logs, contexts).service(),
-                AutoscalingApi(database, contexts).service(),
-                EventsApi(database, contexts).service(),
-                SchedulerApi(database, contexts).service(),
-            ],
-            code_links=self._code_links,
-            limits=settings.limits,
             tasks=self._tasks,
         )
 

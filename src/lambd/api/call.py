@@ -1,6 +1,7 @@
 """What the handlers of Lambda operations work with.
 
-A handler takes the decoded members of one request and gives those of the reply, in AWS's shapes:
+A handler takes the decoded members of one request and gives those of the reply, in AWS's shapes, when
+it is awaited; one that gives nothing to wait for, for the sake of the warm path, replies by itself:
 the handlers (`functions.py`, `invocations.py`, ...) are where these meet the typed functions of
 `control` and `invoke`; `operations.py` is the table of them.
 """
@@ -14,7 +15,7 @@ from typing import Any
 
 from lambd.aws.clients import S3Source
 from lambd.control.context import ControlContext, RuntimeRules
-from lambd.http.messages import Request
+from lambd.http.exchanges import Exchange
 from lambd.invoke.pipeline import InvokePipeline
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError
@@ -22,6 +23,7 @@ from lambd.model.limits import Limits
 from lambd.model.policies import Principal
 from lambd.store.blobs import BlobStore
 from lambd.store.database import Database
+from lambd.wire.service_model import Operation
 
 # Members of a request or a reply in AWS's shape.
 Members = dict[str, Any]
@@ -32,18 +34,35 @@ Reply = Callable[[Members | PlatformError], None]
 class Call:
     """One decoded request."""
 
-    __slots__ = ("extra_headers", "params", "principal", "request", "request_id")
+    __slots__ = (
+        "exchange",
+        "operation",
+        "params",
+        "principal",
+        "reply",
+        "request",
+        "request_id",
+    )
 
     def __init__(
-        self, params: Members, request_id: str, request: Request, principal: Principal
+        self,
+        operation: Operation,
+        params: Members,
+        exchange: Exchange,
+        request_id: str,
+        principal: Principal,
+        reply: Reply,
     ) -> None:
+        self.operation = operation
         self.params = params
+        self.request = exchange.request
         self.request_id = request_id
-        self.request = request
         # Who sent it.
         self.principal = principal
-        # Reply headers that the model does not know.
-        self.extra_headers: list[tuple[str, str]] | None = None
+        # For handlers that give nothing to wait for: they call this, now or later ...
+        self.reply = reply
+        # ... or answer in parts.
+        self.exchange = exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

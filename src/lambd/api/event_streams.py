@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import base64
 
-from lambd.api.call import Call, Members, Reply
-from lambd.http.exchanges import Exchange, ResponseStream
+from lambd.api.call import Call, Members
+from lambd.http.exchanges import ResponseStream
 from lambd.model.errors import PlatformError
 from lambd.model.invocations import InvocationResult, ResponseFlow, StreamHead
-from lambd.wire.service_model import Operation
 
 # Payload of one event at most: clients' parsers have a limit of 16 MiB.
 _EVENT_BYTES = 256 * 1024
@@ -21,14 +20,11 @@ _EVENT_BYTES = 256 * 1024
 class EventStreamSink:
     """Implements `lambd.model.invocations.ResponseSink` for one request."""
 
-    __slots__ = ("_call", "_exchange", "_operation", "_reply", "_stream")
+    __slots__ = ("_call", "_stream")
 
-    def __init__(self, call: Call, exchange: Exchange, operation: Operation, reply: Reply) -> None:
-        """Answer through the exchange, or through `reply` when nothing runs."""
+    def __init__(self, call: Call) -> None:
+        """Answer through the call's exchange, or as any operation does when nothing runs."""
         self._call = call
-        self._exchange = exchange
-        self._operation = operation
-        self._reply = reply
         self._stream: ResponseStream | None = None
 
     def begin(self, head: StreamHead, flow: ResponseFlow) -> None:
@@ -64,16 +60,22 @@ class EventStreamSink:
 
     def fail(self, error: PlatformError | None) -> None:
         """Answer as any operation does."""
-        self._reply({"StatusCode": 204} if error is None else error)
+        self._call.reply({"StatusCode": 204} if error is None else error)
 
     def _open(self, executed_version: str) -> ResponseStream:
-        response = self._operation.encode({"ExecutedVersion": executed_version})
-        response.headers.append(("x-amzn-RequestId", self._call.request_id))
-        trace = self._call.request.headers.get("x-amzn-trace-id")
-        if trace is not None:
-            response.headers.append(("X-Amzn-Trace-Id", trace))
-        self._stream = self._exchange.start(response.status, response.headers)
+        call = self._call
+        response = call.operation.encode({"ExecutedVersion": executed_version})
+        return_trace(call)
+        self._stream = call.exchange.start(response.status, response.headers)
         return self._stream
 
     def _send(self, event: Members) -> bool:
-        return self._stream is None or self._stream.write(self._operation.encode_event(event))
+        return self._stream is None or self._stream.write(self._call.operation.encode_event(event))
+
+
+def return_trace(call: Call) -> None:
+    """Have the answer say the trace that the request has named, if any."""
+    trace = call.request.headers.get("x-amzn-trace-id")
+    if trace is not None:
+        stamps = call.exchange.stamps = call.exchange.stamps or []
+        stamps.append(("X-Amzn-Trace-Id", trace))

@@ -7,9 +7,8 @@ import binascii
 import json
 from functools import partial
 
-from lambd.api.call import Call, LambdaApi, Members, Reply
-from lambd.api.event_streams import EventStreamSink
-from lambd.http.exchanges import Exchange
+from lambd.api.call import Call, LambdaApi, Members
+from lambd.api.event_streams import EventStreamSink, return_trace
 from lambd.model.arns import parse_function_reference
 from lambd.model.errors import (
     InvalidRequestContentError,
@@ -17,23 +16,19 @@ from lambd.model.errors import (
 )
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
 from lambd.model.limits import CLIENT_CONTEXT_BYTES
-from lambd.wire.service_model import Operation
 
 _TYPES = {kind.value: kind for kind in InvocationType}
 _BAD_CLIENT_CONTEXT = "Client context must be a valid Base64-encoded JSON object."
 
 
-def invoke(api: LambdaApi, call: Call, reply: Reply) -> None:
+def invoke(api: LambdaApi, call: Call) -> None:
     """Run a function; status 200 even when it failed, 202 for Event, 204 for DryRun."""
-    api.pipeline.start(_request(api, call), partial(_invoked, call, reply))
+    api.pipeline.start(_request(api, call), partial(_invoked, call))
 
 
-def invoke_with_response_stream(
-    api: LambdaApi, call: Call, reply: Reply, exchange: Exchange, operation: Operation
-) -> None:
+def invoke_with_response_stream(api: LambdaApi, call: Call) -> None:
     """Run a function and send what it answers as events, as it comes; 204 for DryRun."""
-    sink = EventStreamSink(call, exchange, operation, reply)
-    api.pipeline.start_streaming(_request(api, call), sink)
+    api.pipeline.start_streaming(_request(api, call), EventStreamSink(call))
 
 
 def _request(api: LambdaApi, call: Call) -> InvocationRequest:
@@ -53,18 +48,16 @@ def _request(api: LambdaApi, call: Call) -> InvocationRequest:
     )
 
 
-def _invoked(call: Call, reply: Reply, outcome: InvocationResult | PlatformError | None) -> None:
+def _invoked(call: Call, outcome: InvocationResult | PlatformError | None) -> None:
     """Make the reply of what an invocation came to."""
     if isinstance(outcome, PlatformError):
-        reply(outcome)
+        call.reply(outcome)
         return
     if outcome is None:
         is_event = call.params["InvocationType"] == InvocationType.EVENT
-        reply({"StatusCode": 202 if is_event else 204})
+        call.reply({"StatusCode": 202 if is_event else 204})
         return
-    trace = call.request.headers.get("x-amzn-trace-id")
-    if trace is not None:
-        call.extra_headers = [("X-Amzn-Trace-Id", trace)]
+    return_trace(call)
     members: Members = {
         "StatusCode": 200,
         "ExecutedVersion": outcome.executed_version,
@@ -74,7 +67,7 @@ def _invoked(call: Call, reply: Reply, outcome: InvocationResult | PlatformError
         members["FunctionError"] = outcome.function_error
     if outcome.log_tail is not None:
         members["LogResult"] = base64.b64encode(outcome.log_tail).decode()
-    reply(members)
+    call.reply(members)
 
 
 async def invoke_async(api: LambdaApi, call: Call) -> Members:

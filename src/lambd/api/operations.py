@@ -14,21 +14,10 @@ from lambd.api import (
     permissions,
     scaling,
 )
-from lambd.api.call import Call, LambdaApi, Members, Reply
-from lambd.http.exchanges import Exchange
-from lambd.wire.service_model import Operation
+from lambd.api.call import Call, LambdaApi, Members
 
-Handler = Callable[[LambdaApi, Call], Awaitable[Members]]
-# For the warm path: replies by calling back, without a task of its own.
-ImmediateHandler = Callable[[LambdaApi, Call, Reply], None]
-
-# Likewise, and answers through the exchange itself, in parts, once there is something to answer.
-StreamingHandler = Callable[[LambdaApi, Call, Reply, Exchange, Operation], None]
-
-IMMEDIATE_HANDLERS: Mapping[str, ImmediateHandler] = {"Invoke": invocations.invoke}
-STREAMING_HANDLERS: Mapping[str, StreamingHandler] = {
-    "InvokeWithResponseStream": invocations.invoke_with_response_stream
-}
+# Gives the members of the reply when awaited; None: it replies through the call.
+Handler = Callable[[LambdaApi, Call], Awaitable[Members] | None]
 
 HANDLERS: Mapping[str, Handler] = {
     "AddLayerVersionPermission": layers.add_layer_version_permission,
@@ -59,7 +48,9 @@ HANDLERS: Mapping[str, Handler] = {
     "GetProvisionedConcurrencyConfig": scaling.get_provisioned_concurrency_config,
     "GetResourcePolicy": permissions.get_resource_policy,
     "GetRuntimeManagementConfig": scaling.get_runtime_management_config,
+    "Invoke": invocations.invoke,
     "InvokeAsync": invocations.invoke_async,
+    "InvokeWithResponseStream": invocations.invoke_with_response_stream,
     "ListAliases": aliases.list_aliases,
     "ListFunctionEventInvokeConfigs": invoke_config.list_function_event_invoke_configs,
     "ListFunctionUrlConfigs": function_urls.list_function_url_configs,
@@ -87,6 +78,3 @@ HANDLERS: Mapping[str, Handler] = {
     "UpdateFunctionEventInvokeConfig": invoke_config.update_function_event_invoke_config,
     "UpdateFunctionUrlConfig": function_urls.update_function_url_config,
 }
-
-# Every operation that is answered.
-HANDLED = frozenset(HANDLERS) | frozenset(IMMEDIATE_HANDLERS) | frozenset(STREAMING_HANDLERS)

@@ -50,10 +50,12 @@ class Connection(Protocol):
 class Exchange:
     """One request and the one answer to it."""
 
-    __slots__ = ("_protocol", "body_exceeded", "on_disconnect", "request")
+    __slots__ = ("_protocol", "body_exceeded", "on_disconnect", "request", "stamps")
 
     def __init__(self, request: Request, protocol: Connection, *, body_exceeded: bool) -> None:
         self.request = request
+        # Headers that whatever answer there is gets besides its own.
+        self.stamps: list[tuple[str, str]] | None = None
         # The body was over the application's limit and has been dropped.
         self.body_exceeded = body_exceeded
         # Called if the client goes away before the answer.
@@ -65,6 +67,8 @@ class Exchange:
         protocol, self._protocol = self._protocol, None
         self.on_disconnect = None
         if protocol is not None:
+            if self.stamps is not None:
+                response.headers += self.stamps
             protocol.send(response, close=close)
 
     def start(self, status: int, headers: Headers, *, close: bool = False) -> ResponseStream:
@@ -76,6 +80,8 @@ class Exchange:
         self.on_disconnect = None
         stream = ResponseStream(protocol)
         if protocol is not None:
+            if self.stamps is not None:
+                headers = [*headers, *self.stamps]
             protocol.start_stream(stream, status, headers, close=close)
         return stream
 

@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 
 RawHeaders = list[tuple[bytes, bytes]]
 
+# Names of headers as they came and in lower case: clients send the same few again and again.
+_NAMES: dict[bytes, str] = {}
+_NAMES_REMEMBERED = 1000
+_NAME_BYTES = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -63,7 +68,7 @@ class Request:
         if headers is None:
             headers = {}
             for name, value in self._raw_headers:
-                key = name.decode("latin-1").lower()
+                key = _NAMES.get(name) or _lower(name)
                 text = value.decode("latin-1")
                 headers[key] = f"{headers[key]},{text}" if key in headers else text
             self._headers = headers
@@ -73,7 +78,7 @@ class Request:
         """All headers as they came, one by one; names in lower case."""
         if self._raw_headers:
             return [
-                (name.decode("latin-1").lower(), value.decode("latin-1"))
+                (_NAMES.get(name) or _lower(name), value.decode("latin-1"))
                 for name, value in self._raw_headers
             ]
         return list((self._headers or {}).items())
@@ -84,6 +89,16 @@ class Request:
             return name.decode("latin-1") in self._headers
         size = len(name)
         return any(len(key) == size and key.lower() == name for key, _ in self._raw_headers)
+
+
+def _lower(name: bytes) -> str:
+    """A header's name in lower case, to be remembered."""
+    text = name.decode("latin-1").lower()
+    if len(name) <= _NAME_BYTES:
+        if len(_NAMES) >= _NAMES_REMEMBERED:
+            _NAMES.clear()
+        _NAMES[name] = text
+    return text
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ from lambd.model.errors import (
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
 from lambd.model.settings import Cors, FunctionUrl, InvokeMode
 from lambd.store.database import FunctionChanged
-from lambd.telemetry.ids import new_request_id, new_trace_header
+from lambd.telemetry.ids import new_trace_header
 from lambd.urls.access import FORBIDDEN, SIGNATURE_ERRORS, UrlAccess
 from lambd.urls.events import (
     BadFunctionResponseError,
@@ -89,10 +89,10 @@ class FunctionUrls:
             for url in [url for url in self._ids.values() if url.function_name == change.name]:
                 del self._ids[url.id]
 
-    async def serve(self, exchange: Exchange, host: UrlHost) -> None:
+    async def serve(self, exchange: Exchange, host: UrlHost, request_id: str) -> None:
         """Answer a request; never raises but for a fault of ours."""
         sent = exchange.request.headers.get("x-amzn-trace-id")
-        visit = _Visit(exchange, new_request_id(), sent or new_trace_header())
+        visit = _Visit(exchange, request_id, sent or new_trace_header())
         try:
             await self._answer(visit, host)
         except PlatformError as error:
@@ -163,11 +163,7 @@ class _Visit:
         """An answer's headers, of those that it has by itself."""
         if self.cors is not None:
             headers = headers_with_cors(headers, self.cors, self.exchange.request.headers)
-        return [
-            *headers,
-            ("x-amzn-RequestId", self.request_id),
-            ("x-amzn-trace-id", self.trace_header),
-        ]
+        return [*headers, ("x-amzn-trace-id", self.trace_header)]
 
     def respond(self, response: Response) -> None:
         """Send an answer."""

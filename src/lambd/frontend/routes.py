@@ -1,0 +1,106 @@
+"""What the platform's port answers, in order: the first route that has a handler has the request.
+
+Until callers are authenticated, web pages must not be among them: a browser sends some requests of
+any page without asking first, and says so by an Origin header, or sends them to a name of the page's
+own that leads here. Both are refused, but for function URLs, whose owners decide by CORS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from lambd.access.authority import Authority
+from lambd.api.call import LambdaApi
+from lambd.api.operations import HANDLERS
+from lambd.api.operations import Handler as LambdaHandler
+from lambd.frontend.code_links import CodeLinks
+from lambd.frontend.hosts import HostKind
+from lambd.frontend.operations import LambdaOperations, OtherServices
+from lambd.frontend.pages import OwnPages
+from lambd.frontend.request_limits import RequestLimits
+from lambd.frontend.visits import Handler, Visit, refusal
+from lambd.http.messages import Response
+from lambd.model.errors import AccessDeniedError, PlatformError
+from lambd.services.service import Service
+from lambd.urls.serve import FunctionUrls
+
+# Gives the handler of a request that is its own, None for all others.
+Route = Callable[[Visit], Handler | None]
+
+_WEB_PAGE = "The API does not answer web pages: the request has an Origin header"
+_FOREIGN = "The API is not served at the host {}: the setting allowed_hosts names others"
+
+
+def routes(
+    *,
+    authority: Authority,
+    lambda_api: LambdaApi,
+    lambda_handlers: Mapping[str, LambdaHandler] = HANDLERS,
+    services: Iterable[Service],
+    code_links: CodeLinks,
+    function_urls: FunctionUrls,
+    limits: RequestLimits,
+) -> tuple[Route, ...]:
+    """The table of contents; what no route takes is no operation."""
+    lambda_operations = LambdaOperations(
+        api=lambda_api, handlers=lambda_handlers, authority=authority, limits=limits
+    )
+    other_services = OtherServices(services, authority=authority, limits=limits)
+    return (
+        # <id>.lambda-url.<region>...: function URLs; no name, or one that is not ours: refused.
+        HostRoutes(function_urls).route,
+        # An Origin header: refused.
+        web_pages,
+        # /_lambd/health, /_lambd/code/...
+        OwnPages(code_links).route,
+        # X-Amz-Target: logs, Application Auto Scaling, EventBridge, ...
+        other_services.route_target,
+        # /2015-03-31/functions/...: Lambda, by method and path.
+        lambda_operations.route,
+        # /schedules/...: the other services, by method and path.
+        other_services.route_path,
+    )
+
+
+class HostRoutes:
+    """What is told by the Host header alone."""
+
+    def __init__(self, function_urls: FunctionUrls) -> None:
+        self._function_urls = function_urls
+
+    def route(self, visit: Visit) -> Handler | None:
+        """None for requests to the API."""
+        kind = visit.host.kind
+        if kind is HostKind.API:
+            return None
+        if kind is HostKind.FUNCTION_URL:
+            return self._serve_url
+        return _refuse_malformed if kind is HostKind.MALFORMED else _refuse_foreign
+
+    async def _serve_url(self, visit: Visit) -> None:
+        visit.tell = _tell_of_url
+        await self._function_urls.serve(visit.exchange, visit.host, visit.request_id)
+
+
+def web_pages(visit: Visit) -> Handler | None:
+    """Refuse what a browser sends of a page."""
+    return _refuse_page if "origin" in visit.request.headers else None
+
+
+_refuse_page = refusal(AccessDeniedError, _WEB_PAGE)
+
+
+def _refuse_foreign(visit: Visit) -> None:
+    raise AccessDeniedError(_FOREIGN.format(visit.host.name))
+
+
+def _refuse_malformed(visit: Visit) -> None:
+    # Whatever is in front may see another request in this: nothing follows it.
+    text = b"Bad Request: one Host header is needed"
+    visit.exchange.respond(Response(400, [("Content-Type", "text/plain")], text), close=True)
+
+
+def _tell_of_url(error: PlatformError) -> Response:
+    """A fault of ours, since the function URLs tell all else themselves."""
+    del error
+    return Response(500, [("Content-Type", "text/plain")], b"Internal Server Error")
