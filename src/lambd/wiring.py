@@ -21,6 +21,7 @@ from lambd.aws.clients import Endpoints, Patience, S3Source, ServiceClients
 from lambd.aws.publisher import AwsPublisher
 from lambd.config import Settings
 from lambd.environments.allocator import Allocator
+from lambd.environments.hosting import LocalHosting
 from lambd.environments.placement import HostLedger, available_memory_mib, machine_memory_mib
 from lambd.environments.pool import Pool
 from lambd.environments.preparation import Preparer
@@ -125,9 +126,8 @@ class Platform:
             starter=Starter(
                 driver=self._driver,
                 preparer=self._preparer,
-                logs=self.logs,
+                logs=lambda scope: self.logs,
                 settings=StarterSettings(
-                    scope=self._scope,
                     credentials=Credentials(
                         access_key_id=settings.function_access_key_id,
                         secret_access_key=settings.function_secret_access_key,
@@ -163,7 +163,7 @@ class Platform:
             versions=self._versions,
             settings=self._function_settings,
             admission=self.admission,
-            pool=self.pool,
+            hosting=LocalHosting(self.pool),
             scope=self._scope,
             limits=settings.limits,
             tasks=self._tasks,
@@ -171,12 +171,13 @@ class Platform:
         )
         self.reconciler = Reconciler(
             database=database,
+            scope=self._scope,
             blobs=self._blobs,
             preparer=self._preparer,
             pool=self.pool,
             tasks=self._tasks,
         )
-        self.allocator = Allocator(database, self.pool)
+        self.allocator = Allocator(database, self._scope, self.pool)
 
     def _build_event_plane(self) -> None:
         settings = self._settings
@@ -215,7 +216,7 @@ class Platform:
             code_link=self._code_links.link,
             runtimes=catalogue,
             runtime_version_arn=self._runtime_version_arn,
-            provisioned_counts=self.pool.provisioned_counts,
+            provisioned_counts=partial(self.pool.provisioned_counts, self._scope),
             url_scheme="https" if settings.tls_certificate else "http",
             url_domain=_url_domain(settings),
         )
@@ -223,7 +224,7 @@ class Platform:
         self.autoscaler = Autoscaler(
             database=database,
             context=partial(contexts, principals.service("application-autoscaling.amazonaws.com")),
-            provisioned_use=self.pool.provisioned_use,
+            provisioned_use=partial(self.pool.provisioned_use, self._scope),
             period_s=settings.autoscaling_period_s,
         )
         # Which moment of a window, or when to try again, is no secret.

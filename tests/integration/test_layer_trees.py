@@ -22,7 +22,7 @@ from lambd.environments.placement import HostLedger
 from lambd.environments.pool import Pool
 from lambd.environments.preparation import PreparationFailedError, Preparer
 from lambd.environments.reconciler import Reconciler
-from lambd.model.arns import LATEST
+from lambd.model.arns import LATEST, Scope
 from lambd.model.functions import (
     Code,
     Deployment,
@@ -31,6 +31,7 @@ from lambd.model.functions import (
     FunctionVersion,
     State,
 )
+from lambd.model.hosting import HostedVersion
 from lambd.runtimes.prepared import PreparedRuntime
 from lambd.runtimes.provision import Provisioner
 from lambd.store import functions, layers
@@ -349,7 +350,7 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
 async def never(
-    version: FunctionVersion, owner: EnvironmentOwner, *, provisioned: bool = False
+    hosted: HostedVersion, owner: EnvironmentOwner, *, provisioned: bool = False
 ) -> ExecutionEnvironment:
     """Nothing is invoked here."""
     raise NotImplementedError
@@ -366,6 +367,7 @@ def _reconciler(host: Host, database: Database, tasks: asyncio.TaskGroup) -> Rec
     )
     return Reconciler(
         database=database,
+        scope=Scope(account_id="000000000000", region="us-east-1"),
         blobs=host.blobs,
         preparer=host.preparer,
         pool=pool,

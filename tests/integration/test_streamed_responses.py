@@ -18,8 +18,7 @@ from tests.unit.environments.conftest import Stage, make_stage
 from lambd.environments.processes import RUNTIME
 from lambd.environments.relay import StreamLimits
 from lambd.http.server import HttpServer
-from lambd.model.errors import PlatformError
-from lambd.model.invocations import Invocation, InvocationResult, ResponseFlow, StreamHead
+from lambd.model.invocations import Invocation, InvocationResult, StreamHead
 from lambd.runtimeapi.session import RESPONSE_MODE
 
 SIZE_LIMIT = 64 * 1024 * 1024
@@ -30,17 +29,16 @@ CHUNKED = "Transfer-Encoding: chunked\r\n"
 
 @dataclass
 class Caller:
-    """A sink that keeps what it gets, and is full when told so."""
+    """A listener that keeps what it gets, and is full when told so."""
 
     head: StreamHead | None = None
-    flow: ResponseFlow | None = None
     size: int = 0
     is_full: bool = False
     parts: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
 
-    def begin(self, head: StreamHead, flow: ResponseFlow) -> None:
-        """Remember both."""
-        self.head, self.flow = head, flow
+    def begin(self, head: StreamHead) -> None:
+        """Remember it."""
+        self.head = head
 
     def write(self, data: bytes) -> bool:
         """Count, and keep what is short."""
@@ -48,14 +46,6 @@ class Caller:
         if len(data) < 1000:
             self.parts.put_nowait(data)
         return not self.is_full
-
-    def end(self, result: InvocationResult) -> None:
-        """Environments leave this to the pipeline."""
-        raise NotImplementedError
-
-    def fail(self, error: PlatformError | None) -> None:
-        """Environments leave this to the pipeline."""
-        raise NotImplementedError
 
     async def received(self) -> bytes:
         """What has been kept so far."""
@@ -112,14 +102,12 @@ class World:
 
     def next_invocation(self, *, takes_parts: bool) -> None:
         """Invoke again; the runtime has asked for it."""
-        self.result = self.stage.invoke(invocation(self.caller if takes_parts else None))
+        self.result = self.stage.invoke(invocation(), self.caller if takes_parts else None)
 
 
-def invocation(sink: Caller | None) -> Invocation:
+def invocation() -> Invocation:
     """An invocation of `fn`."""
-    return Invocation(
-        request_id="id-1", payload=b"{}", invoked_function_arn="arn", trace_id="t", sink=sink
-    )
+    return Invocation(request_id="id-1", payload=b"{}", invoked_function_arn="arn", trace_id="t")
 
 
 def chunk(data: bytes) -> bytes:
@@ -141,7 +129,7 @@ async def build(limits: StreamLimits, *, takes_parts: bool) -> tuple[World, Http
         stage.next()
     caller = Caller()
     return World(
-        stage, runtime, caller, stage.invoke(invocation(caller if takes_parts else None))
+        stage, runtime, caller, stage.invoke(invocation(), caller if takes_parts else None)
     ), server
 
 
@@ -340,8 +328,7 @@ async def test_a_slow_caller_holds_the_runtime_up(world: World) -> None:
         assert not sending.done()
         assert world.caller.size < 1024 * 1024
         world.caller.is_full = False
-        assert world.caller.flow is not None
-        world.caller.flow.resume()
+        world.stage.environment.resume_stream()
     assert (await world.result).function_error is None
     assert world.caller.size == total
     writer.close()
@@ -354,8 +341,7 @@ async def test_a_caller_who_left_does_not_hold_the_runtime_up(world: World) -> N
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(send_parts(writer, 32 * 1024 * 1024))
         await quiet(world.caller)
-        assert world.caller.flow is not None
-        world.caller.flow.discard()
+        world.stage.environment.discard_stream()
     assert (await world.result).function_error is None
     assert world.caller.size < 1024 * 1024
     writer.close()

@@ -11,7 +11,9 @@ from dataclasses import replace
 
 import structlog
 
-from lambd.environments.pool import GroupKey, Pool
+from lambd.environments.pool import Pool
+from lambd.model.arns import Scope
+from lambd.model.hosting import HostedVersion, ProvisionedKey
 from lambd.model.provisioned import (
     Allocation,
     AllocationStatus,
@@ -29,17 +31,24 @@ _RETRY_S = 1.0
 class Allocator:
     """See the module header; `run` under the root task group."""
 
-    def __init__(self, database: Database, pool: Pool) -> None:
+    def __init__(self, database: Database, scope: Scope, pool: Pool) -> None:
+        """Args:
+        database: of one account and region.
+        scope: that account and region.
+        pool: keeps the environments, of others too.
+        """
         self._database = database
+        self._scope = scope
         self._pool = pool
         self._changed = asyncio.Event()
         self._changed_names: set[str] = set()
         # By function and qualifier what the row says, and the groups in the pool.
-        self._scopes: dict[tuple[str, str], tuple[ProvisionedConcurrency, list[GroupKey]]] = {}
+        self._configs: dict[
+            tuple[str, str], tuple[ProvisionedConcurrency, list[ProvisionedKey]]
+        ] = {}
         # The allocation that each group was last brought to its number for.
-        self._applied: dict[GroupKey, str] = {}
+        self._applied: dict[ProvisionedKey, str] = {}
         database.subscribe(self._note)
-        pool.groups_changed = self._changed.set
 
     def _note(self, change: Change) -> None:
         if isinstance(change, FunctionChanged):
@@ -76,41 +85,43 @@ class Allocator:
 
     def _apply(self, name: str, allocations: list[Allocation]) -> None:
         """Bring the pool to what the rows say of one function."""
-        wanted: set[GroupKey] = set()
-        for scope in [scope for scope in self._scopes if scope[0] == name]:
-            del self._scopes[scope]
+        wanted: set[ProvisionedKey] = set()
+        for configured in [each for each in self._configs if each[0] == name]:
+            del self._configs[configured]
         for allocation in allocations:
             config = allocation.config
             keys = []
             for share in allocation.shares:
-                serving = share.version.serving or share.version.deployment
-                key = (name, config.qualifier, serving.id)
+                hosted = HostedVersion.of(self._scope, share.version)
+                key = hosted.provisioned_key(config.qualifier)
                 keys.append(key)
                 if config.status is AllocationStatus.FAILED:
                     # What there is stays; more is not tried until somebody asks again.
                     continue
                 if self._applied.get(key) != config.allocation_id:
                     self._applied[key] = config.allocation_id
-                    self._pool.provision(key, share.version, share.environments)
+                    self._pool.provision(
+                        config.qualifier, hosted, share.environments, self._changed.set
+                    )
             wanted.update(keys)
             if keys:
-                self._scopes[name, config.qualifier] = (config, keys)
-        for key in [key for key in self._applied if key[0] == name and key not in wanted]:
+                self._configs[name, config.qualifier] = (config, keys)
+        for key in [key for key in self._applied if key.name == name and key not in wanted]:
             del self._applied[key]
             self._pool.release_provisioned(key)
 
     async def _settle(self) -> None:
         """Write down what has come to rest."""
-        for scope, (config, keys) in list(self._scopes.items()):
+        for configured, (config, keys) in list(self._configs.items()):
             status, reason = self._outcome(keys)
             # An environment that is being replaced does not take READY back, as on AWS.
             if status in {AllocationStatus.IN_PROGRESS, config.status}:
                 continue
             settled = replace(config, status=status, status_reason=reason)
             await self._database.run(rows.settle_allocation, settled)
-            self._scopes[scope] = (settled, keys)
+            self._configs[configured] = (settled, keys)
 
-    def _outcome(self, keys: list[GroupKey]) -> tuple[AllocationStatus, str | None]:
+    def _outcome(self, keys: list[ProvisionedKey]) -> tuple[AllocationStatus, str | None]:
         groups = [self._pool.group(key) for key in keys]
         for group in groups:
             if group is not None and group.failure is not None:

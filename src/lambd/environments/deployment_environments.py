@@ -7,7 +7,7 @@ from collections import deque
 
 from lambd.environments.environment import AcquiredCallback, ExecutionEnvironment, Phase
 from lambd.model.errors import PlatformError
-from lambd.model.functions import FunctionVersion
+from lambd.model.hosting import HostedVersion
 
 # Phases that end with the environment being available.
 _ON_ITS_WAY = frozenset({Phase.FINISHING, Phase.STARTING, Phase.RESETTING})
@@ -32,11 +32,21 @@ class Waiter:
 class DeploymentEnvironments:
     """The environments of one pool key. `starting` counts those not yet available."""
 
-    __slots__ = ("environments", "idle", "memory_mib", "retired", "starting", "version", "waiters")
+    __slots__ = (
+        "environments",
+        "hosted",
+        "idle",
+        "key",
+        "memory_mib",
+        "retired",
+        "starting",
+        "waiters",
+    )
 
-    def __init__(self, version: FunctionVersion, memory_mib: int) -> None:
-        self.version = version
-        self.memory_mib = memory_mib
+    def __init__(self, hosted: HostedVersion) -> None:
+        self.hosted = hosted
+        self.key = hosted.key
+        self.memory_mib = hosted.deployment.config.memory_mib
         self.environments: set[ExecutionEnvironment] = set()
         # Used from the right: the most recently used environment is the warmest.
         self.idle: deque[ExecutionEnvironment] = deque()

@@ -26,7 +26,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from enum import Enum, auto
+from enum import StrEnum, auto
 from typing import Protocol
 
 import structlog
@@ -46,6 +46,7 @@ from lambd.model.errors import (
     SandboxError,
 )
 from lambd.model.functions import FunctionVersion
+from lambd.model.hosting import HostedVersion, PartsListener
 from lambd.model.invocations import Invocation, StreamHead
 from lambd.model.limits import INIT_TIMEOUT_S, PROVISIONED_INIT_TIMEOUT_S
 from lambd.runtimeapi.session import PartCallback, RuntimeOutcome, RuntimeSession
@@ -60,7 +61,7 @@ _TRUNCATED_GRACE_S = 1.0
 _MIB = 1024 * 1024
 
 
-class Phase(Enum):
+class Phase(StrEnum):
     """Where an environment stands; see the module header."""
 
     STARTING = auto()
@@ -92,7 +93,7 @@ class EnvironmentStarter(Protocol):
     """Makes environments: everything up to the init phase (see `starter.py`)."""
 
     async def __call__(
-        self, version: FunctionVersion, owner: EnvironmentOwner, *, provisioned: bool = False
+        self, hosted: HostedVersion, owner: EnvironmentOwner, *, provisioned: bool = False
     ) -> ExecutionEnvironment:
         """Start a sandbox for a version and return its environment, not yet initialised."""
 
@@ -118,6 +119,8 @@ class ExecutionEnvironment:
         self._is_provisioned = is_provisioned
         self.idle_since = 0.0
         self.is_frozen = False
+        # Whether somebody has the right to the next invocation: it is nobody else's meanwhile.
+        self.is_held = False
         # HTTP servers on the sandbox's own sockets, closed with the environment.
         self.servers: list[HttpServer] = []
         self.session = RuntimeSession(
@@ -198,25 +201,46 @@ class ExecutionEnvironment:
             return max(PROVISIONED_INIT_TIMEOUT_S, self.config.timeout_s)
         return INIT_TIMEOUT_S
 
-    def invoke(self, invocation: Invocation, done: ResultCallback) -> None:
-        """Run one invocation; `is_usable` has been checked in the same loop step.
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has an invocation, or is promised to one."""
+        return self.is_held or self._running is not None
+
+    def give_back(self) -> None:
+        """Whoever held it does without."""
+        self.is_held = False
+        if self.is_usable:
+            self._owner.environment_available(self)
+
+    def invoke(
+        self, invocation: Invocation, done: ResultCallback, parts: PartsListener | None = None
+    ) -> None:
+        """Run one invocation.
 
         Args:
             invocation: what to run.
             done: called once, later, with the result; it must not raise.
+            parts: takes the response as it comes, if the caller wants it so.
 
         Raises:
-            SandboxError: the environment could not be thawed, and is DEAD.
+            SandboxError: the environment takes no invocation now, or could not be thawed and is
+                DEAD.
         """
+        self.is_held = False
+        is_idle = self._phase is Phase.IDLE
+        if not is_idle and self._phase is not Phase.COLD:
+            raise SandboxError(f"Environment {self._sandbox.id} is {self._phase.name}")
         if self.is_frozen:
             self._thaw()
         running = Running(invocation, time.monotonic(), done, self._unreported_init_ms)
+        if parts is not None:
+            running.listener = parts
         self._unreported_init_ms = None
         self._running = running
         if self._timer is None:
             self._timer = self._loop.call_later(self.config.timeout_s, self._look_at_time)
         self._log.start(invocation.request_id, keep_tail=invocation.wants_log_tail)
-        if self._phase is Phase.IDLE:
+        if is_idle:
             self._deliver(running)
         else:
             self._phase = Phase.INVOKE_INIT
@@ -299,16 +323,26 @@ class ExecutionEnvironment:
         if running is None or self._phase is not Phase.BUSY:
             # Its time is up; what it still sends is nobody's.
             return _drop
-        sink = running.invocation.sink
-        if sink is None:
+        listener = running.listener
+        if listener is None:
             running.parts = []
             return running.parts.append
-        running.relay = relay = ResponseRelay(source, sink, self._stream_limits)
+        running.relay = relay = ResponseRelay(source, listener, self._stream_limits)
         head = StreamHead(
             executed_version=self.version.version, content_type=content_type, is_streamed=True
         )
-        sink.begin(head, relay)
+        listener.begin(head)
         return relay.receive
+
+    def resume_stream(self) -> None:
+        """The listener takes more."""
+        if self._running is not None and self._running.relay is not None:
+            self._running.relay.resume()
+
+    def discard_stream(self) -> None:
+        """The listener is gone: the function goes on for nobody."""
+        if self._running is not None and self._running.relay is not None:
+            self._running.relay.discard()
 
     def runtime_truncated(self, outcome: RuntimeOutcome) -> None:
         """A streamed answer broke off; if the runtime's end is the reason, that is what counts."""
@@ -335,7 +369,9 @@ class ExecutionEnvironment:
         remaining_s = running.started + self.config.timeout_s - time.monotonic()
         self._phase = Phase.BUSY
         deadline_ms = int((time.time() + remaining_s) * 1000)
-        self.session.deliver(running.invocation, deadline_ms)
+        self.session.deliver(
+            running.invocation, deadline_ms, takes_parts=running.listener is not None
+        )
         if self.session.extensions.is_active:
             self.session.extensions.invoke(running.invocation, deadline_ms)
 
@@ -443,7 +479,8 @@ class ExecutionEnvironment:
     def _become_available(self, phase: Phase) -> None:
         self._phase = phase
         self.idle_since = time.monotonic()
-        self._owner.environment_available(self)
+        if not self.is_held:
+            self._owner.environment_available(self)
 
     def _die(self) -> None:
         """The sandbox is gone or beyond use."""

@@ -5,7 +5,7 @@ an overcommit factor, since most functions use a fraction of their limit. Measur
 started unless the machine really has so much memory available and a reserve on top, so that
 promises that are called in are met by fewer starts rather than by the kernel's out-of-memory
 killer; that all sandboxes together stay within the host's memory is a limit on their common control
-group. The seam for more than one host: nothing above knows how many there are.
+group.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class HostLedger:
         available_mib: measures what the machine has left; None: promises alone decide.
         max_environments: for how many there are file descriptors; None: for any number.
         """
-        self._promisable_mib = int(capacity_mib * overcommit)
+        self.promisable_mib = int(capacity_mib * overcommit)
         self._available_mib = available_mib
         self._reserve_mib = int(machine_memory_mib() * _RESERVE)
         self._promised_mib = 0
@@ -75,7 +75,7 @@ class HostLedger:
             return True
         if self._max_environments is not None and self._environments >= self._max_environments:
             return False
-        return self._promised_mib + memory_mib <= self._promisable_mib
+        return self._promised_mib + memory_mib <= self.promisable_mib
 
     def has_memory(self, memory_mib: int) -> bool:
         """Whether the machine could really give an environment all that it may use."""

@@ -1,7 +1,7 @@
 """The environments of every deployment: acquire, release, scale, freeze, reap, replace.
 
-Environments are keyed by function, version and deployment id, never by name alone, so that an
-update can not meet old code. A request takes an idle environment, else waits for the first that
+Environments are keyed by account, region, function, version and deployment id, never by name alone,
+so that regions share a host and an update can not meet old code. A request takes an idle environment, else waits for the first that
 becomes free while another one is started for it. When a deployment is no longer served its idle
 environments close at once and its busy ones after their invocation: an update drains, it never
 kills.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -27,6 +27,7 @@ from lambd.environments.placement import HostLedger
 from lambd.environments.provisioned import ProvisionedGroup
 from lambd.environments.scaling import ScalingRate
 from lambd.environments.start_queue import Slot, StartQueue
+from lambd.model.arns import Scope
 from lambd.model.errors import (
     CONCURRENT_INVOCATION_LIMIT_EXCEEDED,
     PlatformError,
@@ -34,15 +35,12 @@ from lambd.model.errors import (
     ThrottledError,
     UnavailableError,
 )
-from lambd.model.functions import Deployment, FunctionVersion
+from lambd.model.functions import Deployment
+from lambd.model.hosting import Capacity, DeploymentKey, HostedVersion, ProvisionedKey
 from lambd.model.provisioned import ProvisionedUse
 
 _log = structlog.get_logger(__name__)
 
-# (function name, version, deployment id)
-PoolKey = tuple[str, str, str]
-# (function name, qualifier, deployment id)
-GroupKey = tuple[str, str, str]
 # How often idle environments are looked at, seconds.
 _SWEEP_INTERVAL_S = 0.25
 # How long a request counts on an environment that is on its way before another one is started.
@@ -70,24 +68,22 @@ class Pool:
         self._freeze_after_s = freeze_after_s
         self._idle_timeout_s = idle_timeout_s
         self._max_per_deployment = max_per_deployment
-        self._deployments: dict[PoolKey, DeploymentEnvironments] = {}
+        self._deployments: dict[DeploymentKey, DeploymentEnvironments] = {}
         self._by_environment: dict[ExecutionEnvironment, DeploymentEnvironments] = {}
         self._closing: set[ExecutionEnvironment] = set()
         # In the init phase that the pool itself has them run.
         self._initialising: set[ExecutionEnvironment] = set()
         self._accepting = True
-        self._groups: dict[GroupKey, ProvisionedGroup] = {}
+        self._groups: dict[ProvisionedKey, ProvisionedGroup] = {}
         self._starts: StartQueue[DeploymentEnvironments | ProvisionedGroup] = StartQueue(
             starts_at_once or max(4, 2 * (os.cpu_count() or 1)), self._begin_start
         )
         self._scaling = scaling or ScalingRate(0)
         self._provisioned_mib = 0
-        # Called when provisioned environments have become ready, or cannot.
-        self.groups_changed: Callable[[], None] = _nothing
 
     # -- acquire and release
 
-    def acquire_nowait(self, key: PoolKey) -> ExecutionEnvironment | None:
+    def acquire_nowait(self, key: DeploymentKey) -> ExecutionEnvironment | None:
         """An idle environment that is alive, or None."""
         deployment = self._deployments.get(key)
         if deployment is None:
@@ -101,16 +97,14 @@ class Pool:
 
     def acquire(
         self,
-        version: FunctionVersion,
-        serving: Deployment,
+        hosted: HostedVersion,
         timeout_s: float,
         acquired: AcquiredCallback,
     ) -> None:
         """Call back with an environment ready for an invocation, one started if need be.
 
         Args:
-            version: what to run.
-            serving: its deployment.
+            hosted: what to run.
             timeout_s: how long to wait at most.
             acquired: called once, perhaps before this returns, with the environment, which it
                 must use at once, or with the reason why there is none: ThrottledError (the host
@@ -120,8 +114,8 @@ class Pool:
         if not self._accepting:
             acquired(UnavailableError("The platform is shutting down"))
             return
-        deployment = self._deployment(version, serving)
-        environment = self.acquire_nowait((version.name, version.version, serving.id))
+        deployment = self._deployment(hosted)
+        environment = self.acquire_nowait(deployment.key)
         if environment is not None:
             acquired(environment)
             return
@@ -139,7 +133,7 @@ class Pool:
             self._start_for_waiter(deployment)
         except ThrottledError as error:
             deployment.waiters.remove(waiter)
-            self._drop_if_empty((version.name, version.version, serving.id), deployment)
+            self._drop_if_empty(deployment)
             waiter.finish(error)
 
     def environment_available(self, environment: ExecutionEnvironment) -> None:
@@ -165,24 +159,42 @@ class Pool:
 
     # -- reconciling with the rows
 
-    def retire(self, is_served: Callable[[PoolKey], bool]) -> None:
-        """Close the environments of every deployment that is no longer served."""
+    def retire(
+        self, scope: Scope, names: Collection[str], served: Collection[DeploymentKey]
+    ) -> None:
+        """Close the environments of what these functions of an account and region serve no more."""
+        place = (scope.account_id, scope.region)
         for key, deployment in list(self._deployments.items()):
-            if deployment.retired or is_served(key):
+            if deployment.retired or key[:2] != place or key.name not in names or key in served:
                 continue
             deployment.retired = True
             while deployment.idle:
                 self._discard(deployment.idle.pop())
-            self._drop_if_empty(key, deployment)
+            self._drop_if_empty(deployment)
 
-    def keys_of(self, name: str) -> list[PoolKey]:
-        """The pool keys in use for one function."""
-        return [key for key in self._deployments if key[0] == name]
+    def is_hosting(self, scope: Scope, names: Collection[str]) -> bool:
+        """Whether there are environments of any of these functions of an account and region."""
+        place = (scope.account_id, scope.region)
+        return any(key[:2] == place and key.name in names for key in self._deployments)
 
-    def environments(self) -> Iterator[ExecutionEnvironment]:
-        """Every environment that exists."""
-        provisioned = (e for group in self._groups.values() for e in group.environments)
-        return iter([*self._by_environment, *provisioned])
+    def deployments(self) -> list[Deployment]:
+        """What any environment that exists runs."""
+        pooled = [each.hosted for each in self._deployments.values() if each.environments]
+        provisioned = [each.hosted for each in self._groups.values() if each.environments]
+        return [hosted.deployment for hosted in (*pooled, *provisioned)]
+
+    def capacity(self) -> Capacity:
+        """What the host has, and what of it is taken."""
+        environments = [
+            *self._by_environment,
+            *(each for group in self._groups.values() for each in group.environments),
+        ]
+        return Capacity(
+            promisable_mib=self._ledger.promisable_mib,
+            promised_mib=self._ledger.promised_mib,
+            environments=len(environments),
+            busy=sum(each.is_busy for each in environments),
+        )
 
     async def run_sweeper(self) -> None:
         """Freeze and reap idle environments; runs until cancelled."""
@@ -216,42 +228,59 @@ class Pool:
 
     # -- provisioned concurrency
 
-    def provision(self, key: GroupKey, version: FunctionVersion, number: int) -> None:
-        """Keep so many environments of a version initialised for a scope."""
+    def provision(
+        self,
+        qualifier: str,
+        hosted: HostedVersion,
+        number: int,
+        changed: Callable[[], None],
+    ) -> None:
+        """Keep so many environments of a version initialised.
+
+        Args:
+            qualifier: version number or alias by which they are invoked.
+            hosted: what they run.
+            number: how many.
+            changed: called when some have become ready, or cannot.
+        """
+        key = hosted.provisioned_key(qualifier)
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = ProvisionedGroup(
-                version=version,
-                serving=version.serving or version.deployment,
+                hosted=hosted,
                 starter=self._starter,
                 host=self,
                 tasks=self._tasks,
-                changed=self.groups_changed,
+                changed=changed,
             )
         group.resize(number)
 
-    def release_provisioned(self, key: GroupKey) -> None:
-        """Let a scope's environments go, the busy ones after their invocation."""
+    def release_provisioned(self, key: ProvisionedKey) -> None:
+        """Let environments go, the busy ones after their invocation."""
         if (group := self._groups.get(key)) is not None:
             group.resize(0)
 
-    def group(self, key: GroupKey) -> ProvisionedGroup | None:
-        """The provisioned environments of a scope."""
+    def group(self, key: ProvisionedKey) -> ProvisionedGroup | None:
+        """The provisioned environments of a qualifier and deployment."""
         return self._groups.get(key)
 
-    def lease_provisioned(self, key: GroupKey) -> ProvisionedGroup | None:
-        """A lease on a provisioned environment of a scope, if one is free."""
+    def lease_provisioned(self, key: ProvisionedKey) -> ProvisionedGroup | None:
+        """A lease on a provisioned environment, if one is free."""
         group = self._groups.get(key)
         return group if group is not None and group.lease() else None
 
-    def provisioned_counts(self, name: str, qualifier: str) -> tuple[int, int]:
-        """How many environments a scope has, and how many of them are initialised."""
-        groups = [g for key, g in self._groups.items() if key[:2] == (name, qualifier) and g.target]
+    def provisioned_counts(self, scope: Scope, name: str, qualifier: str) -> tuple[int, int]:
+        """How many environments a qualifier has, and how many of them are initialised."""
+        groups = self._groups_of(scope, name, qualifier)
         return sum(g.allocated for g in groups), sum(g.available for g in groups)
 
-    def provisioned_use(self, name: str, qualifier: str) -> ProvisionedUse:
-        """How a scope's provisioned environments are used now."""
-        groups = [g for key, g in self._groups.items() if key[:2] == (name, qualifier) and g.target]
+    def _groups_of(self, scope: Scope, name: str, qualifier: str) -> list[ProvisionedGroup]:
+        wanted = (scope.account_id, scope.region, name, qualifier)
+        return [each for key, each in self._groups.items() if key[:4] == wanted and each.target]
+
+    def provisioned_use(self, scope: Scope, name: str, qualifier: str) -> ProvisionedUse:
+        """How the provisioned environments of a qualifier are used now."""
+        groups = self._groups_of(scope, name, qualifier)
         return ProvisionedUse(
             in_use=sum(g.in_use for g in groups),
             ready=sum(g.available for g in groups),
@@ -281,12 +310,11 @@ class Pool:
 
     # -- starting
 
-    def _deployment(self, version: FunctionVersion, serving: Deployment) -> DeploymentEnvironments:
-        key = (version.name, version.version, serving.id)
+    def _deployment(self, hosted: HostedVersion) -> DeploymentEnvironments:
+        key = hosted.key
         deployment = self._deployments.get(key)
         if deployment is None:
-            deployment = DeploymentEnvironments(version, serving.config.memory_mib)
-            self._deployments[key] = deployment
+            deployment = self._deployments[key] = DeploymentEnvironments(hosted)
         return deployment
 
     def _start_for_waiter(self, deployment: DeploymentEnvironments) -> None:
@@ -295,11 +323,11 @@ class Pool:
         size = len(deployment.environments) + deployment.starting + queued
         if self._max_per_deployment is not None and size >= self._max_per_deployment:
             return
-        self._scaling.take(deployment.version.name)
+        self._scaling.take(deployment.key.function)
         try:
             self._make_room(deployment.memory_mib)
         except ThrottledError:
-            self._scaling.give_back(deployment.version.name)
+            self._scaling.give_back(deployment.key.function)
             raise
         self._ledger.take(deployment.memory_mib)
         self._starts.put(deployment)
@@ -314,7 +342,7 @@ class Pool:
             self._tasks.create_task(self._start(item))
             return True
         self._ledger.give_back(item.memory_mib)
-        self._scaling.give_back(item.version.name)
+        self._scaling.give_back(item.key.function)
         if is_wanted:
             self._fail_waiter(item, host_full())
         return False
@@ -365,14 +393,14 @@ class Pool:
         environment: ExecutionEnvironment | None = None
         slot = self._starts.slot()
         try:
-            environment = await self._starter(deployment.version, self)
+            environment = await self._starter(deployment.hosted, self)
             deployment.starting -= 1
             self._adopt(environment, deployment)
             await self._initialise(environment)
         except PlatformError as error:
             self._start_failed(deployment, environment, error)
         except Exception as error:  # noqa: BLE001 - a task root: a fault of ours must reach a caller
-            _log.exception("environment_start_failed", function=deployment.version.name)
+            _log.exception("environment_start_failed", function=deployment.key.name)
             self._start_failed(deployment, environment, SandboxError(str(error)))
         finally:
             slot.release()
@@ -399,7 +427,7 @@ class Pool:
         if environment is None:
             deployment.starting -= 1
             self._ledger.give_back(deployment.memory_mib)
-            self._scaling.give_back(deployment.version.name)
+            self._scaling.give_back(deployment.key.function)
         else:
             self._discard(environment)
         self._fail_waiter(deployment, error)
@@ -476,20 +504,14 @@ class Pool:
         deployment.environments.discard(environment)
         if environment in deployment.idle:
             deployment.idle.remove(environment)
-        version = deployment.version
-        serving = version.serving or version.deployment
-        self._drop_if_empty((version.name, version.version, serving.id), deployment)
+        self._drop_if_empty(deployment)
 
-    def _drop_if_empty(self, key: PoolKey, deployment: DeploymentEnvironments) -> None:
+    def _drop_if_empty(self, deployment: DeploymentEnvironments) -> None:
         unused = not (deployment.environments or deployment.starting or deployment.waiters)
-        if unused and self._deployments.get(key) is deployment:
-            del self._deployments[key]
+        if unused and self._deployments.get(deployment.key) is deployment:
+            del self._deployments[deployment.key]
 
 
 def host_full() -> ThrottledError:
     """Every environment that the host has room for is busy."""
     return ThrottledError(CONCURRENT_INVOCATION_LIMIT_EXCEEDED, retry_after_s=1)
-
-
-def _nothing() -> None:
-    """Nobody listens yet."""

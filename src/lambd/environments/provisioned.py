@@ -1,6 +1,6 @@
-"""The provisioned environments of one scope and one deployment: kept at a number, initialised.
+"""The provisioned environments of one qualifier and one deployment: kept at a number, initialised.
 
-A scope is a version or an alias; only invocations through it use them. An invocation takes a lease
+The qualifier is a version number or an alias; only invocations through it use them. An invocation takes a lease
 first, of which there are as many as initialised environments; who gets none goes the way of every
 other invocation (spill-over). With a lease an environment is free or about to be: its last caller
 has the answer, and the runtime asks for more in a moment. An environment that has lost its runtime
@@ -25,7 +25,7 @@ from lambd.environments.environment import (
 )
 from lambd.environments.start_queue import Slot
 from lambd.model.errors import PlatformError, SandboxError, ThrottledError, UnavailableError
-from lambd.model.functions import Deployment, FunctionVersion
+from lambd.model.hosting import HostedVersion
 from lambd.model.provisioned import INIT_FAILURE
 
 _log = structlog.get_logger(__name__)
@@ -58,8 +58,7 @@ class Host(Protocol):
 
     def acquire(
         self,
-        version: FunctionVersion,
-        serving: Deployment,
+        hosted: HostedVersion,
         timeout_s: float,
         acquired: AcquiredCallback,
     ) -> None:
@@ -83,27 +82,24 @@ class ProvisionedGroup:
     def __init__(
         self,
         *,
-        version: FunctionVersion,
-        serving: Deployment,
+        hosted: HostedVersion,
         starter: EnvironmentStarter,
         host: Host,
         tasks: asyncio.TaskGroup,
         changed: Callable[[], None],
     ) -> None:
         """Args:
-        version: what to run; it is Active.
-        serving: its deployment.
+        hosted: what to run; the version is Active.
         starter: makes the environments.
         host: the pool.
         tasks: where starts and ends run.
         changed: called when an environment has become ready, or none can.
         """
-        self.version = version
+        self.hosted = hosted
         self.target = 0
         # Why no more environments are started, once that is so.
         self.failure: str | None = None
-        self._serving = serving
-        self._memory_mib = serving.config.memory_mib
+        self._memory_mib = hosted.deployment.config.memory_mib
         self._starter = starter
         self._host = host
         self._tasks = tasks
@@ -181,7 +177,7 @@ class ProvisionedGroup:
 
     def _spill_over(self, waiter: _Waiter) -> None:
         self._waiters.remove(waiter)
-        self._host.acquire(self.version, self._serving, waiter.timeout_s, waiter.acquired)
+        self._host.acquire(self.hosted, waiter.timeout_s, waiter.acquired)
 
     # -- how many there should be
 
@@ -233,7 +229,7 @@ class ProvisionedGroup:
             # Busy environments give their room back in time; that is no failure.
             return "" if isinstance(error, ThrottledError) else error.message
         try:
-            environment = await self._starter(self.version, self, provisioned=True)
+            environment = await self._starter(self.hosted, self, provisioned=True)
             self._starting -= 1
             self._environments.add(environment)
             failure = await environment.initialise()
@@ -243,7 +239,7 @@ class ProvisionedGroup:
         except PlatformError as error:
             reason = error.message
         except Exception as error:  # noqa: BLE001 - a task root: the allocation has to end
-            _log.exception("environment_start_failed", function=self.version.name)
+            _log.exception("environment_start_failed", function=self.hosted.version.name)
             reason = str(error)
         if environment is None:
             self._starting -= 1

@@ -12,9 +12,11 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from lambd.environments.pool import Pool, PoolKey
+from lambd.environments.pool import Pool
 from lambd.environments.preparation import PreparationFailedError, Preparer
+from lambd.model.arns import Scope
 from lambd.model.functions import Deployment, FunctionVersion, Reason
+from lambd.model.hosting import DeploymentKey
 from lambd.store.blobs import BlobStore
 from lambd.store.contents import References, references
 from lambd.store.database import Change, Database, FunctionChanged
@@ -43,6 +45,7 @@ class Reconciler:
         self,
         *,
         database: Database,
+        scope: Scope,
         blobs: BlobStore,
         preparer: Preparer,
         pool: Pool,
@@ -50,6 +53,7 @@ class Reconciler:
         garbage_delay_s: float = _GARBAGE_DELAY_S,
     ) -> None:
         self._database = database
+        self._scope = scope
         self._blobs = blobs
         self._preparer = preparer
         self._pool = pool
@@ -58,7 +62,7 @@ class Reconciler:
         self._changed = asyncio.Event()
         self._changed_names: set[str] = set()
         # Deployments being prepared, so that a second notice doesn't start them again.
-        self._preparing: set[PoolKey] = set()
+        self._preparing: set[DeploymentKey] = set()
         database.subscribe(self._note)
 
     def _note(self, change: Change) -> None:
@@ -99,14 +103,18 @@ class Reconciler:
 
     async def _start_preparations(self) -> None:
         for version in await self._database.read(list_in_transition):
-            key = (version.name, version.version, version.deployment.id)
+            key = self._key(version.name, version.version, version.deployment.id)
             if key not in self._preparing:
                 self._preparing.add(key)
                 self._tasks.create_task(self._prepare(version, key))
 
-    async def _prepare(self, version: FunctionVersion, key: PoolKey) -> None:
+    def _key(self, name: str, version: str, deployment_id: str) -> DeploymentKey:
+        scope = self._scope
+        return DeploymentKey(scope.account_id, scope.region, name, version, deployment_id)
+
+    async def _prepare(self, version: FunctionVersion, key: DeploymentKey) -> None:
         """Prepare one version's deployment and write down how that ended."""
-        name, number, deployment_id = key
+        name, number, deployment_id = key.name, key.version, key.deployment_id
         reason: Reason | None = None
         try:
             await self._preparer.prepare(version.deployment, check=True)
@@ -130,21 +138,18 @@ class Reconciler:
 
     async def _retire(self, names: set[str]) -> None:
         """Close environments of deployments that no version serves any more."""
-        keys = [key for name in names for key in self._pool.keys_of(name)]
-        if not keys:
+        if not self._pool.is_hosting(self._scope, names):
             return
-        served: set[PoolKey] = set()
-        for name in {key[0] for key in keys}:
-            served.update(await self._database.read(list_serving, name))
-        self._pool.retire(lambda key: key[0] not in names or key in served)
+        served: set[DeploymentKey] = set()
+        for name in names:
+            rows = await self._database.read(list_serving, name)
+            served.update(self._key(*row) for row in rows)
+        self._pool.retire(self._scope, names, served)
 
     async def _collect_garbage(self) -> None:
         self._preparer.begin_collection()
         needed = await self._database.read(references)
-        in_use = [
-            _references(each.version.serving or each.version.deployment)
-            for each in self._pool.environments()
-        ]
+        in_use = [_references(deployment) for deployment in self._pool.deployments()]
         await asyncio.to_thread(self._preparer.collect_garbage, [needed, *in_use])
         put_before = datetime.now(UTC) - _GARBAGE_MIN_AGE  # noqa: TID251 - an edge
         await asyncio.to_thread(self._blobs.collect_garbage, needed.archives, put_before=put_before)

@@ -1,6 +1,6 @@
-"""A streamed response on its way through an environment: from the runtime's request to the sink.
+"""A streamed response on its way through an environment: from the runtime's request to its listener.
 
-The relay buffers nothing. It pauses the runtime's connection while the sink is full or the
+The relay buffers nothing. It pauses the runtime's connection while the listener is full or the
 bandwidth is used up, so that the function itself waits. Bandwidth as AWS's emulator has it: a burst,
 then so much a second (runtime.md section 5), and running into debt, since what has been read is
 passed on at once.
@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from lambd.model.invocations import ResponseSink
+from lambd.model.hosting import PartsListener
 from lambd.model.limits import Limits
 from lambd.model.token_bucket import TokenBucket
 
@@ -54,47 +54,47 @@ class Source(Protocol):
 
 
 class ResponseRelay:
-    """See the module header. Implements `lambd.model.invocations.ResponseFlow`."""
+    """See the module header."""
 
-    __slots__ = ("_bandwidth", "_is_sink_full", "_sink", "_source", "_timer")
+    __slots__ = ("_bandwidth", "_is_full", "_listener", "_source", "_timer")
 
-    def __init__(self, source: Source, sink: ResponseSink, limits: StreamLimits) -> None:
+    def __init__(self, source: Source, listener: PartsListener, limits: StreamLimits) -> None:
         self._source: Source | None = source
         # None: what comes is dropped.
-        self._sink: ResponseSink | None = sink
+        self._listener: PartsListener | None = listener
         # None: as much as comes.
         self._bandwidth = bandwidth_of(limits, time.monotonic())
-        self._is_sink_full = False
+        self._is_full = False
         # Runs while the bandwidth is used up.
         self._timer: asyncio.TimerHandle | None = None
 
     def receive(self, data: bytes) -> None:
         """Pass on a part."""
-        if self._sink is None or self._source is None:
+        if self._listener is None or self._source is None:
             return
-        if not self._sink.write(data):
-            self._is_sink_full = True
+        if not self._listener.write(data):
+            self._is_full = True
         delay_s = self._spend(len(data))
         if delay_s and self._timer is None:
             self._wait(delay_s)
-        if self._is_sink_full or self._timer is not None:
+        if self._is_full or self._timer is not None:
             self._source.pause()
 
     def resume(self) -> None:
-        """The sink takes more."""
-        self._is_sink_full = False
+        """The listener takes more."""
+        self._is_full = False
         self._go_on()
 
     def discard(self) -> None:
-        """The sink is gone: nothing holds the function up any more."""
-        self._sink = None
-        self._is_sink_full = False
+        """The listener is gone: nothing holds the function up any more."""
+        self._listener = None
+        self._is_full = False
         self._stop_timer()
         self._go_on()
 
     def close(self) -> None:
         """The response is over, or given up; whatever still comes is dropped."""
-        self._source = self._sink = None
+        self._source = self._listener = None
         self._stop_timer()
 
     def _spend(self, size: int) -> float:
@@ -114,7 +114,7 @@ class ResponseRelay:
             self._go_on()
 
     def _go_on(self) -> None:
-        if self._source is not None and not self._is_sink_full and self._timer is None:
+        if self._source is not None and not self._is_full and self._timer is None:
             self._source.resume()
 
     def _stop_timer(self) -> None:

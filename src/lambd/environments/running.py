@@ -7,6 +7,7 @@ from collections.abc import Callable
 from lambd.environments.failures import Failure
 from lambd.environments.relay import ResponseRelay
 from lambd.model.errors import SANDBOX_TIMED_OUT
+from lambd.model.hosting import PartsListener
 from lambd.model.invocations import Invocation, InvocationResult
 from lambd.runtimeapi.session import RuntimeOutcome
 from lambd.telemetry.lines import Outcome
@@ -19,7 +20,9 @@ class Running:
 
     failure: Failure | None = None
     outcome: RuntimeOutcome | None = None
-    # A streamed answer: on its way to the caller's sink, or collected for one who wants it whole.
+    # Takes a streamed answer as it comes; None: it is wanted whole.
+    listener: PartsListener | None = None
+    # A streamed answer: on its way to the listener, or collected for a caller without one.
     relay: ResponseRelay | None = None
     parts: list[bytes] | None = None
     # What it comes to if nobody tells a better reason for which it broke off.

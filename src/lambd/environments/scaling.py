@@ -11,6 +11,7 @@ import math
 import time
 
 from lambd.model.errors import CONCURRENT_INVOCATION_LIMIT_EXCEEDED, ThrottledError
+from lambd.model.hosting import FunctionKey
 from lambd.model.token_bucket import TokenBucket
 
 _PERIOD_S = 10.0
@@ -22,10 +23,10 @@ class ScalingRate:
     def __init__(self, environments_per_10_s: int) -> None:
         """0 means without limit."""
         self._number = environments_per_10_s
-        self._buckets: dict[str, TokenBucket] = {}
+        self._buckets: dict[FunctionKey, TokenBucket] = {}
         self._tidied_at = 0.0
 
-    def take(self, name: str) -> None:
+    def take(self, function: FunctionKey) -> None:
         """Count one more environment of a function.
 
         Raises:
@@ -34,20 +35,20 @@ class ScalingRate:
         if not self._number:
             return
         now = time.monotonic()
-        bucket = self._buckets.get(name)
+        bucket = self._buckets.get(function)
         if bucket is None:
             self._tidy(now)
             bucket = TokenBucket(self._number / _PERIOD_S, self._number, now)
-            self._buckets[name] = bucket
+            self._buckets[function] = bucket
         wait_s = bucket.take(now)
         if wait_s:
             raise ThrottledError(
                 CONCURRENT_INVOCATION_LIMIT_EXCEEDED, retry_after_s=math.ceil(wait_s)
             )
 
-    def give_back(self, name: str) -> None:
+    def give_back(self, function: FunctionKey) -> None:
         """An environment that was counted is not started."""
-        if (bucket := self._buckets.get(name)) is not None:
+        if (bucket := self._buckets.get(function)) is not None:
             bucket.give_back()
 
     def _tidy(self, now: float) -> None:
@@ -56,5 +57,7 @@ class ScalingRate:
             return
         self._tidied_at = now
         self._buckets = {
-            name: bucket for name, bucket in self._buckets.items() if not bucket.is_full(now)
+            function: bucket
+            for function, bucket in self._buckets.items()
+            if not bucket.is_full(now)
         }

@@ -19,7 +19,8 @@ from lambd.http.exchanges import Application
 from lambd.http.server import HttpServer
 from lambd.model.arns import Scope
 from lambd.model.errors import SandboxError
-from lambd.model.functions import Deployment, FunctionVersion
+from lambd.model.functions import Deployment
+from lambd.model.hosting import HostedVersion
 from lambd.runtimeapi.extensions import FunctionFacts
 from lambd.runtimeapi.session import RESPONSE_MODE
 from lambd.runtimes.environment import (
@@ -51,7 +52,6 @@ _MAX_PLATFORM_CONNECTIONS = 64
 class StarterSettings:
     """What every environment of this platform shares."""
 
-    scope: Scope
     credentials: Credentials
     # AWS_ENDPOINT_URL: None for the platform itself, "" for none at all.
     endpoint_url: str | None
@@ -67,7 +67,7 @@ class Starter:
         *,
         driver: SandboxDriver,
         preparer: Preparer,
-        logs: LogSink,
+        logs: Callable[[Scope], LogSink],
         settings: StarterSettings,
         platform: Callable[[], Application],
         busy_poll: BusyPoll | None = None,
@@ -85,58 +85,53 @@ class Starter:
         self._has_room = has_room
 
     async def __call__(
-        self, version: FunctionVersion, owner: EnvironmentOwner, *, provisioned: bool = False
+        self, hosted: HostedVersion, owner: EnvironmentOwner, *, provisioned: bool = False
     ) -> ExecutionEnvironment:
         """Start a sandbox and serve its sockets.
 
         Raises:
             SandboxError: it could not be started, or the deployment can no longer be prepared.
         """
-        deployment = version.serving or version.deployment
         try:
-            prepared = await self._preparer.prepare(deployment)
+            prepared = await self._preparer.prepare(hosted.deployment)
         except PreparationFailedError as error:
             raise SandboxError(error.message) from error
-        sandbox = await self._driver.start(_spec(deployment, prepared))
+        sandbox = await self._driver.start(_spec(hosted.deployment, prepared))
         try:
-            return await self._assemble(
-                version, deployment, prepared, sandbox, owner, provisioned=provisioned
-            )
+            return await self._assemble(hosted, prepared, sandbox, owner, provisioned=provisioned)
         except BaseException:
             await sandbox.close()
             raise
 
     async def _assemble(
         self,
-        version: FunctionVersion,
-        deployment: Deployment,
+        hosted: HostedVersion,
         prepared: Prepared,
         sandbox: Sandbox,
         owner: EnvironmentOwner,
         *,
         provisioned: bool,
     ) -> ExecutionEnvironment:
+        version = hosted.version
         stream = log_stream_name(
             version.name,
             version.version,
-            deployment.config.logging.log_group,
+            hosted.deployment.config.logging.log_group,
             datetime.now(UTC),  # noqa: TID251 - an edge
             os.urandom(16).hex(),
         )
         log = FunctionLog(
-            store=self._logs,
+            store=self._logs(hosted.scope),
             version=version,
             stream=stream,
             log_fd=sandbox.log_fd,
             runtime_version=prepared.runtime.version_string,
-            runtime_version_arn=prepared.runtime.version_arn(self._settings.scope.region),
+            runtime_version_arn=prepared.runtime.version_arn(hosted.scope.region),
         )
         made = ExecutionEnvironment(
             version=version,
             sandbox=sandbox,
-            launch=self._launch(
-                version, deployment, prepared, sandbox, stream, provisioned=provisioned
-            ),
+            launch=self._launch(hosted, prepared, sandbox, stream, provisioned=provisioned),
             log=log,
             owner=owner,
             response_limit_bytes=self._settings.response_limit_bytes,
@@ -166,14 +161,14 @@ class Starter:
 
     def _launch(
         self,
-        version: FunctionVersion,
-        deployment: Deployment,
+        hosted: HostedVersion,
         prepared: Prepared,
         sandbox: Sandbox,
         stream: str,
         *,
         provisioned: bool,
     ) -> Launch:
+        version, deployment, scope = hosted.version, hosted.deployment, hosted.scope
         runtime, config = prepared.runtime, deployment.config
         endpoint_url = self._settings.endpoint_url
         if endpoint_url is None:
@@ -189,7 +184,7 @@ class Starter:
             lang_dir=sandbox.path_inside(LANG_DIR),
             opt_dir=sandbox.path_inside(_LAYERS_ROOT),
         )
-        variables = environment(version, deployment, self._settings.scope, runtime, around)
+        variables = environment(version, deployment, scope, runtime, around)
         return Launch(
             runtime=Program(
                 name=RUNTIME,
@@ -213,7 +208,7 @@ class Starter:
                 name=version.name,
                 version=version.version,
                 handler=config.handler or "",
-                account_id=self._settings.scope.account_id,
+                account_id=scope.account_id,
             ),
         )
 

@@ -1,6 +1,8 @@
 """One invocation, from request to result; the file to read first.
 
 resolve -> state -> size -> JSON -> (dry run | event) -> recursion -> lease -> environment -> run
+
+Environments are behind the seam of `model/hosting.py`: only values go there and come back.
 """
 
 from __future__ import annotations
@@ -11,9 +13,6 @@ from functools import partial
 
 import structlog
 
-from lambd.environments.environment import ExecutionEnvironment
-from lambd.environments.pool import Pool
-from lambd.environments.provisioned import ProvisionedGroup
 from lambd.invoke.admission import Admission, Lease
 from lambd.invoke.payloads import check_json
 from lambd.invoke.recursion import advance_lineage
@@ -24,7 +23,8 @@ from lambd.model.errors import (
     RequestTooLargeError,
     UnavailableError,
 )
-from lambd.model.functions import FunctionVersion
+from lambd.model.functions import Deployment, FunctionVersion
+from lambd.model.hosting import DeploymentKey, HostedVersion, Hosting, ProvisionedKey, Token
 from lambd.model.invocations import (
     Invocation,
     InvocationRequest,
@@ -59,7 +59,7 @@ class InvokePipeline:
         versions: VersionCache,
         settings: SettingsCache,
         admission: Admission,
-        pool: Pool,
+        hosting: Hosting,
         scope: Scope,
         limits: Limits,
         tasks: asyncio.TaskGroup,
@@ -68,7 +68,7 @@ class InvokePipeline:
         self._versions = versions
         self._settings = settings
         self._admission = admission
-        self._pool = pool
+        self.hosting = hosting
         self._scope = scope
         self._limits = limits
         self._tasks = tasks
@@ -159,7 +159,7 @@ class InvokePipeline:
         settings: FunctionSettings,
         invoked: InvokedCallback,
     ) -> None:
-        """Check a request, and give it a lease and an environment."""
+        """Check a request, and start what it asks for."""
         serving = serving_deployment(version)
         self._check_payload(request)
         if request.invocation_type is not InvocationType.REQUEST_RESPONSE:
@@ -168,39 +168,68 @@ class InvokePipeline:
             else:
                 invoked(None)
             return
-        invocation = self._invocation(request, version, settings)
+        run = _Run(self, self._invocation(request, version, settings), request.sink, invoked)
         if settings.provisioned_concurrency and request.qualifier is not None:
-            group = self._pool.lease_provisioned((version.name, request.qualifier, serving.id))
-            if group is not None:
-                group.acquire(ACQUIRE_TIMEOUT_S, _Run(self, group, invocation, invoked).acquired)
+            self._run_provisioned(run, request.qualifier, version, serving, settings)
+        else:
+            self._run_on_demand(run, version, serving, settings)
+
+    def _run_on_demand(
+        self, run: _Run, version: FunctionVersion, serving: Deployment, settings: FunctionSettings
+    ) -> None:
+        """Take a lease of the function's concurrency, and any environment of its version."""
+        scope = self._scope
+        run.admitted(self._admission.acquire(version.name, settings.on_demand_reserved))
+        key = DeploymentKey(
+            scope.account_id, scope.region, version.name, version.version, serving.id
+        )
+        token = self.hosting.acquire_nowait(key)
+        if token is not None:
+            run.invoke(token)
+            return
+        hosted = HostedVersion(scope=scope, version=version, deployment=serving)
+        self.hosting.acquire(hosted, ACQUIRE_TIMEOUT_S, run.acquired)
+
+    def _run_provisioned(
+        self,
+        run: _Run,
+        qualifier: str,
+        version: FunctionVersion,
+        serving: Deployment,
+        settings: FunctionSettings,
+    ) -> None:
+        """Take a provisioned environment; if none is free, go the way of all others."""
+
+        def acquired(outcome: Token | PlatformError | None) -> None:
+            if outcome is not None:
+                run.admitted(None)
+                run.acquired(outcome)
                 return
-        lease = self._admission.acquire(version.name, settings.on_demand_reserved)
-        run = _Run(self, lease, invocation, invoked)
-        try:
-            environment = self._pool.acquire_nowait((version.name, version.version, serving.id))
-            if environment is not None:
-                environment.invoke(invocation, run.ended)
-            else:
-                self._pool.acquire(version, serving, ACQUIRE_TIMEOUT_S, run.acquired)
-        except BaseException:
-            run.release()
-            raise
+            try:
+                self._run_on_demand(run, version, serving, settings)
+            except PlatformError as error:
+                run.refused(error)
+
+        scope = self._scope
+        key = ProvisionedKey(scope.account_id, scope.region, version.name, qualifier, serving.id)
+        self.hosting.acquire_provisioned(key, ACQUIRE_TIMEOUT_S, acquired)
 
     def _invocation(
         self, request: InvocationRequest, version: FunctionVersion, settings: FunctionSettings
     ) -> Invocation:
+        arn = self._scope.function_arn(version.name)
+        qualifier = request.qualifier
         return Invocation(
             request_id=request.request_id,
             payload=request.payload or b"{}",
-            invoked_function_arn=self._scope.function_arn(version.name, request.qualifier),
+            invoked_function_arn=arn if qualifier is None else f"{arn}:{qualifier}",
             trace_id=advance_lineage(
                 request.trace_header or new_trace_header(),
-                self._scope.function_arn(version.name),
+                arn,
                 terminate=settings.recursive_loop is RecursiveLoop.TERMINATE,
             ),
             client_context=request.client_context,
             wants_log_tail=request.wants_log_tail,
-            sink=request.sink,
         )
 
     def _check_payload(self, request: InvocationRequest) -> None:
@@ -216,46 +245,84 @@ class InvokePipeline:
 
 
 class _Run:
-    """An admitted invocation: its lease ends with it, however that is."""
+    """An invocation that has passed every check; what it holds ends with it, however that is."""
 
-    __slots__ = ("_invocation", "_invoked", "_lease", "_pipeline")
+    __slots__ = ("_invocation", "_invoked", "_lease", "_pipeline", "_sink")
 
     def __init__(
         self,
         pipeline: InvokePipeline,
-        lease: Lease | ProvisionedGroup,
         invocation: Invocation,
+        sink: ResponseSink | None,
         invoked: InvokedCallback,
     ) -> None:
         self._pipeline = pipeline
-        pipeline.under_way += 1
-        self._lease = lease
         self._invocation = invocation
+        self._sink = sink
         self._invoked = invoked
 
-    def acquired(self, outcome: ExecutionEnvironment | PlatformError) -> None:
-        """Run in the environment that became free, or fail."""
-        if isinstance(outcome, PlatformError):
-            self._fail(outcome)
-            return
-        try:
-            outcome.invoke(self._invocation, self.ended)
-        except PlatformError as error:
-            self._fail(error)
+    def admitted(self, lease: Lease | None) -> None:
+        """It may run; None: on a provisioned environment, whose lease is the other side's."""
+        self._pipeline.under_way += 1
+        self._lease = lease
 
-    def release(self) -> None:
-        """It has ended, or could not begin."""
-        self._pipeline.under_way -= 1
-        self._lease.release()
-
-    def _fail(self, error: PlatformError) -> None:
-        self.release()
+    def refused(self, error: PlatformError) -> None:
+        """It may not."""
         self._invoked(error)
 
-    def ended(self, result: InvocationResult) -> None:
-        """The function has answered."""
-        self.release()
-        self._invoked(result)
+    def acquired(self, outcome: Token | PlatformError) -> None:
+        """Run in the environment that became free, or fail."""
+        if isinstance(outcome, PlatformError):
+            self.ended(outcome)
+        else:
+            self.invoke(outcome)
+
+    def invoke(self, token: Token) -> None:
+        """Run."""
+        hosting = self._pipeline.hosting
+        if self._sink is None:
+            hosting.invoke(token, self._invocation, self.ended)
+        else:
+            parts = _Parts(hosting, token, self._sink)
+            hosting.invoke(token, self._invocation, self.ended, parts)
+
+    def ended(self, outcome: InvocationResult | PlatformError) -> None:
+        """The function has answered, or could not run."""
+        self._pipeline.under_way -= 1
+        if self._lease is not None:
+            self._lease.release()
+        self._invoked(outcome)
+
+
+class _Parts:
+    """A response in parts on its way to the caller's sink; its flow is that of the token."""
+
+    __slots__ = ("_hosting", "_sink", "_token")
+
+    def __init__(self, hosting: Hosting, token: Token, sink: ResponseSink) -> None:
+        self._hosting = hosting
+        self._token = token
+        self._sink = sink
+
+    # -- lambd.model.hosting.PartsListener
+
+    def begin(self, head: StreamHead) -> None:
+        """The function begins to answer."""
+        self._sink.begin(head, self)
+
+    def write(self, data: bytes) -> bool:
+        """Pass a part on."""
+        return self._sink.write(data)
+
+    # -- lambd.model.invocations.ResponseFlow
+
+    def resume(self) -> None:
+        """The sink takes more."""
+        self._hosting.resume(self._token)
+
+    def discard(self) -> None:
+        """The sink's caller has gone."""
+        self._hosting.discard(self._token)
 
 
 def _settle(

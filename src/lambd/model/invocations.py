@@ -48,8 +48,6 @@ class Invocation:
     # JSON on one line.
     client_context: str | None = None
     wants_log_tail: bool = False
-    # As in InvocationRequest.
-    sink: ResponseSink | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -131,16 +131,16 @@ class RuntimeSession:
         self._end_streaming()
         self.extensions.reset()
 
-    def deliver(self, invocation: Invocation, deadline_ms: int) -> None:
+    def deliver(self, invocation: Invocation, deadline_ms: int, *, takes_parts: bool) -> None:
         """Answer the waiting `next` with an invocation; `is_ready` has been checked.
 
         Args:
             deadline_ms: Unix time in milliseconds at which the function times out.
+            takes_parts: whether the caller takes a streamed answer in parts.
         """
         self._state = after(self._state, RuntimeEvent.DELIVER)
         waiting, self._waiting = self._waiting, None
         self._request_id = invocation.request_id
-        takes_parts = invocation.sink is not None
         self._limit_bytes = self._stream_limit_bytes if takes_parts else self._response_limit_bytes
         if waiting is None:
             raise InvalidStateTransitionError(self._state, RuntimeEvent.DELIVER)

@@ -15,7 +15,9 @@ from lambd.environments.init_channel import Program
 from lambd.environments.processes import RUNTIME, Launch
 from lambd.environments.relay import StreamLimits
 from lambd.http.messages import Request, Response
+from lambd.model.arns import Scope
 from lambd.model.functions import Code, Deployment, FunctionConfig, FunctionVersion, State
+from lambd.model.hosting import HostedVersion, PartsListener
 from lambd.model.invocations import Invocation, InvocationResult
 from lambd.runtimeapi.extensions import FunctionFacts
 from lambd.testing import FakeSandbox, RecordingLogSink
@@ -43,6 +45,14 @@ def make_version(**config: object) -> FunctionVersion:
         last_modified=datetime(2026, 1, 1, tzinfo=UTC),
         state=State.ACTIVE,
     )
+
+
+SCOPE = Scope(account_id="000000000000", region="us-east-1")
+
+
+def hosted(version: FunctionVersion | None = None, scope: Scope = SCOPE) -> HostedVersion:
+    """A version as environments are started from it."""
+    return HostedVersion.of(scope, version or make_version())
 
 
 @dataclass
@@ -112,10 +122,12 @@ class Stage:
         self.environment.session.handle(exchange)  # type: ignore[arg-type]  # duck-typed
         return exchange
 
-    def invoke(self, invocation: Invocation) -> asyncio.Future[InvocationResult]:
+    def invoke(
+        self, invocation: Invocation, parts: PartsListener | None = None
+    ) -> asyncio.Future[InvocationResult]:
         """Run an invocation; its result."""
         result: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
-        self.environment.invoke(invocation, result.set_result)
+        self.environment.invoke(invocation, result.set_result, parts)
         return result
 
     def next(self) -> FakeExchange:

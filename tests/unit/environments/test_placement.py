@@ -11,6 +11,7 @@ from lambd.environments.placement import (
 )
 from lambd.environments.scaling import ScalingRate
 from lambd.model.errors import ThrottledError
+from lambd.model.hosting import FunctionKey
 
 
 def test_promises_stay_within_the_capacity() -> None:
@@ -53,25 +54,29 @@ def test_the_kernel_tells_what_is_available() -> None:
     assert 0 < available_memory_mib() <= machine_memory_mib()
 
 
+def _function(name: str) -> FunctionKey:
+    return FunctionKey("000000000000", "us-east-1", name)
+
+
 def test_a_function_scales_at_a_rate() -> None:
     """Each function for itself; unused starts do not count."""
     rate = ScalingRate(2)
-    rate.take("f")
-    rate.take("f")
-    rate.take("g")
+    rate.take(_function("f"))
+    rate.take(_function("f"))
+    rate.take(_function("g"))
     with pytest.raises(ThrottledError) as caught:
-        rate.take("f")
+        rate.take(_function("f"))
     assert caught.value.reason == "ConcurrentInvocationLimitExceeded"
     assert caught.value.retry_after_s == 5
-    rate.give_back("f")
-    rate.take("f")
+    rate.give_back(_function("f"))
+    rate.take(_function("f"))
 
 
 def test_zero_is_no_limit() -> None:
     """For platforms of one's own."""
     rate = ScalingRate(0)
     for _ in range(5000):
-        rate.take("f")
+        rate.take(_function("f"))
 
 
 def test_environments_are_no_more_than_there_are_descriptors_for() -> None:

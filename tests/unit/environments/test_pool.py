@@ -8,14 +8,16 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from tests.unit.environments.conftest import Stage, make_stage, make_version
+from tests.unit.environments.conftest import SCOPE, Stage, hosted, make_stage, make_version
 
 from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment, Phase
 from lambd.environments.placement import HostLedger
-from lambd.environments.pool import Pool, PoolKey
+from lambd.environments.pool import Pool
 from lambd.environments.scaling import ScalingRate
+from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, SandboxError, ThrottledError
 from lambd.model.functions import FunctionVersion
+from lambd.model.hosting import DeploymentKey, HostedVersion
 from lambd.model.invocations import Invocation
 
 
@@ -27,12 +29,12 @@ class Starter:
         self.error: PlatformError | None = None
 
     async def __call__(
-        self, version: FunctionVersion, owner: EnvironmentOwner, *, provisioned: bool = False
+        self, hosted: HostedVersion, owner: EnvironmentOwner, *, provisioned: bool = False
     ) -> ExecutionEnvironment:
         """Make one."""
         if self.error is not None:
             raise self.error
-        stage = make_stage(version, owner=owner)
+        stage = make_stage(hosted.version, owner=owner)
         self.stages.append(stage)
         return stage.environment
 
@@ -58,7 +60,9 @@ class World:
             scaling=ScalingRate(environments_per_10_s),
         )
 
-    def acquire(self, version: FunctionVersion) -> asyncio.Future[ExecutionEnvironment]:
+    def acquire(
+        self, version: FunctionVersion, scope: Scope = SCOPE
+    ) -> asyncio.Future[ExecutionEnvironment]:
         """Ask for an environment."""
         waiting: asyncio.Future[ExecutionEnvironment] = asyncio.get_running_loop().create_future()
 
@@ -68,8 +72,7 @@ class World:
             else:
                 waiting.set_result(outcome)
 
-        assert version.serving is not None
-        self.pool.acquire(version, version.serving, 60.0, acquired)
+        self.pool.acquire(hosted(version, scope), 60.0, acquired)
         return waiting
 
     async def started(self, count: int) -> None:
@@ -80,9 +83,9 @@ class World:
             await asyncio.sleep(0)
 
 
-def key(version: FunctionVersion) -> PoolKey:
+def key(version: FunctionVersion, scope: Scope = SCOPE) -> DeploymentKey:
     """The pool key of a version."""
-    return (version.name, version.version, version.deployment.id)
+    return hosted(version, scope).key
 
 
 def invocation() -> Invocation:
@@ -180,7 +183,7 @@ async def test_retiring_drains_the_busy_and_closes_the_idle(world: World) -> Non
     stage.next()
     results: list[bytes] = []
     (await request).invoke(invocation(), lambda result: results.append(result.payload))
-    world.pool.retire(lambda _: False)
+    world.pool.retire(SCOPE, {version.name}, ())
     assert results == []
     stage.respond("id-1", b"late")
     stage.next()
@@ -189,6 +192,22 @@ async def test_retiring_drains_the_busy_and_closes_the_idle(world: World) -> Non
         while not stage.sandbox.is_closed:  # noqa: ASYNC110 - nothing to wait on
             await asyncio.sleep(0)
     assert world.pool.acquire_nowait(key(version)) is None
+
+
+async def test_regions_share_the_host_and_nothing_else(world: World) -> None:
+    """A function of the same name elsewhere has environments of its own, retired on their own."""
+    version = make_version()
+    elsewhere = replace(SCOPE, region="eu-west-1")
+    here, there = world.acquire(version), world.acquire(version, elsewhere)
+    await world.started(2)
+    for stage in world.starter.stages:
+        stage.next()
+    for environment in (await here, await there):
+        world.pool.environment_available(environment)
+    world.pool.retire(elsewhere, {version.name}, ())
+    assert world.pool.acquire_nowait(key(version, elsewhere)) is None
+    assert world.pool.acquire_nowait(key(version)) is await here
+    assert not world.pool.is_hosting(elsewhere, {version.name})
 
 
 async def test_a_failed_start_fails_the_request(world: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis.strategies import integers, lists, tuples
-from tests.unit.environments.conftest import make_version
+from tests.unit.environments.conftest import hosted
 
 from lambd.environments.environment import (
     AcquiredCallback,
@@ -23,7 +23,7 @@ from lambd.environments.failures import Failure
 from lambd.environments.provisioned import ProvisionedGroup
 from lambd.environments.start_queue import Slot, StartQueue
 from lambd.model.errors import PlatformError, SandboxError, ThrottledError, UnavailableError
-from lambd.model.functions import Deployment, FunctionVersion
+from lambd.model.hosting import HostedVersion
 
 
 class FakeEnvironment:
@@ -81,10 +81,8 @@ class Stage:
         self.failures: list[Failure | PlatformError] = []
         self.spilled: list[AcquiredCallback] = []
         self.changes = 0
-        version = make_version()
         self.group = ProvisionedGroup(
-            version=version,
-            serving=version.deployment,
+            hosted=hosted(),
             starter=cast("EnvironmentStarter", self.start),
             host=self,
             tasks=tasks,
@@ -95,7 +93,7 @@ class Stage:
         self.changes += 1
 
     async def start(
-        self, version: FunctionVersion, owner: EnvironmentOwner, *, provisioned: bool = False
+        self, hosted: HostedVersion, owner: EnvironmentOwner, *, provisioned: bool = False
     ) -> FakeEnvironment:
         """Start one, or fail with what is next in `failures`."""
         assert provisioned
@@ -128,8 +126,7 @@ class Stage:
 
     def acquire(
         self,
-        version: FunctionVersion,
-        serving: Deployment,
+        hosted: HostedVersion,
         timeout_s: float,
         acquired: AcquiredCallback,
     ) -> None:

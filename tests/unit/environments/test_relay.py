@@ -8,7 +8,7 @@ import pytest
 
 from lambd.environments.relay import ResponseRelay, StreamLimits, bandwidth_of
 from lambd.model.errors import PlatformError
-from lambd.model.invocations import InvocationResult, ResponseFlow, StreamHead
+from lambd.model.invocations import InvocationResult, StreamHead
 from lambd.model.limits import Limits
 
 UNLIMITED = StreamLimits(size_bytes=10**9, burst_bytes=0, bytes_per_s=0)
@@ -37,7 +37,7 @@ class Keeper:
         self.parts: list[bytes] = []
         self.is_full = False
 
-    def begin(self, head: StreamHead, flow: ResponseFlow) -> None:
+    def begin(self, head: StreamHead) -> None:
         """Not called by a relay."""
         raise NotImplementedError
 
