@@ -18,11 +18,13 @@ from lambd.frontend.hosts import HostKind
 from lambd.frontend.operations import LambdaOperations, OtherServices
 from lambd.frontend.pages import OwnPages
 from lambd.frontend.request_limits import RequestLimits
+from lambd.frontend.unserved import UnservedServices, speak_as
 from lambd.frontend.visits import Handler, Visit, refusal
 from lambd.http.messages import Response
 from lambd.model.errors import AccessDeniedError, PlatformError
 from lambd.services.service import Service
 from lambd.urls.serve import FunctionUrls
+from lambd.wire.directory import Directory, load_directory
 
 # Gives the handler of a request that is its own, None for all others.
 Route = Callable[[Visit], Handler | None]
@@ -45,10 +47,13 @@ def routes(
     lambda_operations = LambdaOperations(
         api=lambda_api, handlers=lambda_handlers, authority=authority, limits=limits
     )
+    services = tuple(services)
     other_services = OtherServices(services, authority=authority, limits=limits)
+    served = {"lambda", *(each.model.service for each in services)}
+    directory = load_directory()
     return (
         # <id>.lambda-url.<region>...: function URLs; no name, or one that is not ours: refused.
-        HostRoutes(function_urls).route,
+        HostRoutes(function_urls, directory).route,
         # An Origin header: refused.
         web_pages,
         # /_lambd/health, /_lambd/code/...
@@ -57,6 +62,8 @@ def routes(
         other_services.route_target,
         # /2015-03-31/functions/...: Lambda, by method and path.
         lambda_operations.route,
+        # Signed for, or otherwise named, a service that is not here: told so.
+        UnservedServices(directory, served).route,
         # /schedules/...: the other services, by method and path.
         other_services.route_path,
     )
@@ -65,8 +72,9 @@ def routes(
 class HostRoutes:
     """What is told by the Host header alone."""
 
-    def __init__(self, function_urls: FunctionUrls) -> None:
+    def __init__(self, function_urls: FunctionUrls, directory: Directory) -> None:
         self._function_urls = function_urls
+        self._directory = directory
 
     def route(self, visit: Visit) -> Handler | None:
         """None for requests to the API."""
@@ -75,11 +83,15 @@ class HostRoutes:
             return None
         if kind is HostKind.FUNCTION_URL:
             return self._serve_url
-        return _refuse_malformed if kind is HostKind.MALFORMED else _refuse_foreign
+        return _refuse_malformed if kind is HostKind.MALFORMED else self._refuse_foreign
 
     async def _serve_url(self, visit: Visit) -> None:
         visit.tell = _tell_of_url
         await self._function_urls.serve(visit.exchange, visit.host, visit.request_id)
+
+    def _refuse_foreign(self, visit: Visit) -> None:
+        speak_as(visit, self._directory)
+        raise AccessDeniedError(_FOREIGN.format(visit.host.name))
 
 
 def web_pages(visit: Visit) -> Handler | None:
@@ -88,10 +100,6 @@ def web_pages(visit: Visit) -> Handler | None:
 
 
 _refuse_page = refusal(AccessDeniedError, _WEB_PAGE)
-
-
-def _refuse_foreign(visit: Visit) -> None:
-    raise AccessDeniedError(_FOREIGN.format(visit.host.name))
 
 
 def _refuse_malformed(visit: Visit) -> None:

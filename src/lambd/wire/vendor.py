@@ -22,6 +22,13 @@ from lambd.wire.definitions import copies
 DATA = Path(__file__).parent / "data"
 _PROSE = frozenset({"documentation", "documentationUrl", "deprecatedMessage"})
 
+DIRECTORY = DATA / "services.json"
+# Of a service's metadata, in the directory of all services.
+_TOLD = (
+    *("serviceId", "serviceAbbreviation", "serviceFullName", "signingName", "endpointPrefix"),
+    *("protocol", "targetPrefix", "apiVersion"),
+)
+
 
 def botocore_data() -> Path:
     """The data folder of the installed botocore."""
@@ -63,6 +70,17 @@ def vendored(source: str) -> dict[str, Any]:
     }
 
 
+def directory() -> dict[str, Any]:
+    """All services of the installed botocore as `data/services.json` should tell them: no models."""
+    services = {}
+    for folder in sorted(each for each in botocore_data().iterdir() if each.is_dir()):
+        models = sorted(folder.glob("*/service-2.json.gz"))
+        if models:
+            metadata = json.loads(gzip.decompress(models[-1].read_bytes()))["metadata"]
+            services[folder.name] = {key: metadata[key] for key in _TOLD if key in metadata}
+    return {"botocore": importlib.metadata.version("botocore"), "services": services}
+
+
 def _operation(operation: dict[str, Any]) -> dict[str, Any]:
     kept = _without_prose(operation)
     for key in ("input", "output"):
@@ -87,7 +105,9 @@ def _without_prose(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write every copy anew, and those of the services that are named."""
+    """Write every copy anew, those of the services that are named, and the directory."""
+    text = json.dumps(directory(), indent=0, ensure_ascii=False)
+    DIRECTORY.write_text(text + "\n", encoding="utf-8")
     names = {*copies().values(), *(newest_copy(service) for service in sys.argv[1:])}
     for name in sorted(names):
         text = json.dumps(vendored(source_of(name)), separators=(",", ":"), ensure_ascii=False)

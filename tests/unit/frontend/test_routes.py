@@ -133,3 +133,39 @@ async def test_parameters_that_are_refused_change_nothing() -> None:
     """The decoder's refusal reaches the client."""
     answer = await DoorWorld().ask("GET", "/2015-03-31/functions/f?Qualifier=%20")
     assert (answer.status, answer.error) == (400, "ValidationException")
+
+
+def scope(service: str) -> tuple[str, str]:
+    """The header of a signature for a service."""
+    return "Authorization", f"AWS4-HMAC-SHA256 Credential=A/20260102/r/{service}/aws4_request"
+
+
+async def test_a_service_that_is_not_served_is_named_in_its_protocol() -> None:
+    """With what to do; also where a served service has the same path."""
+    answer = await DoorWorld().ask("GET", "/bucket", [scope("s3")])
+    assert (answer.status, answer.headers["content-type"]) == (501, "application/xml")
+    assert b"<Code>NotImplemented</Code>" in answer.body
+    assert b"Amazon S3 (s3) yet" in answer.body
+    assert b"AWS_ENDPOINT_URL_S3," in answer.body
+    answer = await DoorWorld().ask("GET", "/tags/arn", [scope("pipes")])
+    assert (answer.status, answer.error) == (501, "NotImplementedException")
+
+
+async def test_a_service_that_nobody_knows_is_named() -> None:
+    """As the request spells it."""
+    answer = await DoorWorld().ask("GET", "/x", [scope("teleport")])
+    assert "teleport" in answer.members["message"]
+
+
+async def test_served_services_are_served_however_they_are_signed() -> None:
+    """The signature names them, too."""
+    for service, path in (("lambda", "/2015-03-31/functions/f"), ("scheduler", "/schedules/s")):
+        assert (await DoorWorld().ask("GET", path, [scope(service)])).status == 200
+
+
+async def test_a_bucket_in_a_foreign_host_is_refused_in_xml() -> None:
+    """Clients of S3 put buckets in front of the host that they are given."""
+    answer = await DoorWorld().ask("GET", "/", [scope("s3")], host="bucket.lambda.example")
+    assert (answer.status, answer.headers["content-type"]) == (403, "application/xml")
+    assert b"<Code>AccessDenied</Code>" in answer.body
+    assert b"allowed_hosts" in answer.body

@@ -10,7 +10,7 @@ import pytest
 from lambd.wire.definitions import Shapes, copies
 from lambd.wire.patterns import compile_pattern
 from lambd.wire.service_model import Operation, load_model
-from lambd.wire.vendor import DATA, newest_copy, source_of, vendored
+from lambd.wire.vendor import DATA, DIRECTORY, directory, newest_copy, source_of, vendored
 
 SERVICES = sorted(copies())
 
@@ -19,6 +19,11 @@ SERVICES = sorted(copies())
 def test_copies_are_those_of_the_installed_botocore(name: str) -> None:
     """Whoever moves to another botocore also runs the vendoring tool."""
     assert json.loads((DATA / name).read_text(encoding="utf-8")) == vendored(source_of(name))
+
+
+def test_the_directory_is_that_of_the_installed_botocore() -> None:
+    """Likewise."""
+    assert json.loads(DIRECTORY.read_text(encoding="utf-8")) == directory()
 
 
 def test_the_lambda_model_has_every_operation() -> None:
