@@ -19,6 +19,7 @@ import structlog
 import uvloop
 
 from lambd.config import Settings
+from lambd.http.listening import listen_on
 from lambd.http.server import HttpServer
 from lambd.http.tls import server_context
 from lambd.model.errors import PlatformError, UnavailableError
@@ -92,11 +93,11 @@ async def running_platform(settings: Settings) -> AsyncIterator[Started]:
     database = await asyncio.to_thread(Database.open, settings.data_dir)
     try:
         tls = _tls(settings)
-        sock = _bind(settings.host, settings.port, "--port")
+        sock = listen_on(settings.host, settings.port, "--port")
         settings = replace(settings, port=sock.getsockname()[1])
         tls_sock = None
         if tls is not None:
-            tls_sock = _bind(settings.host, settings.tls_port, "tls_port")
+            tls_sock = listen_on(settings.host, settings.tls_port, "tls_port")
             settings = replace(settings, tls_port=tls_sock.getsockname()[1])
         driver = sandbox_driver(settings)
         await driver.open()
@@ -171,18 +172,6 @@ class _Life:
         if self._dispatching is not None:
             self._dispatching.cancel()
             await asyncio.gather(self._dispatching, return_exceptions=True)
-
-
-def _bind(host: str, port: int, setting: str) -> socket.socket:
-    try:
-        sock = socket.create_server((host, port), backlog=1024)
-    except OSError as error:
-        raise UnavailableError(
-            f"Cannot listen on {host}:{port}: {error.strerror}. "
-            f"Is another server running there? Choose another port with {setting}."
-        ) from error
-    sock.setblocking(False)
-    return sock
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

@@ -35,6 +35,7 @@ from lambd.frontend.hosts import Hosts
 from lambd.frontend.request_limits import RequestLimits
 from lambd.frontend.routes import routes
 from lambd.http.busy_poll import BusyPoll
+from lambd.http.listening import authority_of
 from lambd.invoke.admission import Admission
 from lambd.invoke.delivery_calls import DeliveryCalls
 from lambd.invoke.event_options import EventOptions
@@ -205,7 +206,9 @@ class Platform:
     def _build_control_plane(self) -> None:
         settings, database = self._settings, self._database
         services = ServiceClients(_endpoints(settings), settings.region)
-        self._code_links = CodeLinks(self._blobs, f"http://{settings.host}:{settings.port}")
+        self._code_links = CodeLinks(
+            self._blobs, f"http://{authority_of(settings.host, settings.port)}"
+        )
         self._lambda_api = LambdaApi(
             scope=self._scope,
             limits=settings.limits,
@@ -367,7 +370,7 @@ def sandbox_driver(settings: Settings) -> SandboxDriver:
     """The driver that the settings ask for, not yet opened."""
     run_dir = settings.data_dir / "run"
     if settings.driver == PROCESS_DRIVER:
-        return ProcessDriver(run_dir, f"{settings.host}:{settings.port}")
+        return ProcessDriver(run_dir, authority_of(settings.host, settings.port))
     return OciDriver(
         runtime=settings.driver,
         run_dir=run_dir,

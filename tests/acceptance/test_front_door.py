@@ -6,13 +6,21 @@ import http.client
 import json
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from tests.acceptance.conftest import CreateFunction, Server
+from tests.acceptance.conftest import (
+    ROLE,
+    RUNTIME,
+    CreateFunction,
+    Server,
+    wait_at_rest,
+    zipped,
+)
 from tests.acceptance.test_function_urls import ECHO, open_to_all
 
 if TYPE_CHECKING:
@@ -118,6 +126,28 @@ def test_the_api_has_the_names_that_are_allowed(behind_proxy: Server) -> None:
     """In any case and at any port; others are refused as before."""
     for name, expected in (("Lambda.Example:80", 200), ("localhost", 200), ("example", 403)):
         assert ask(behind_proxy, f"GET {FUNCTIONS} HTTP/1.1\nHost: {name}")[0] == expected
+
+
+def test_listens_on_an_ipv6_address(tmp_path: Path) -> None:
+    """Clients reach it there, links to code lead there, and functions run."""
+    made = Server(tmp_path / "data", "--host", "::1")
+    made.url = f"http://[::1]:{made.port}"
+    with made:
+        aws = made.lambda_client()
+        aws.create_function(
+            FunctionName="echo",
+            Runtime=RUNTIME,
+            Role=ROLE,
+            Handler="app.handler",
+            Code={"ZipFile": zipped(ECHO)},
+        )
+        wait_at_rest(aws, "echo")
+        assert aws.invoke(FunctionName="echo", Payload=b"[1]")["Payload"].read() == b"[1]"
+        location = aws.get_function(FunctionName="echo")["Code"]["Location"]
+        assert location.startswith(made.url)
+        with urllib.request.urlopen(location, timeout=30) as reply:
+            assert reply.status == 200
+        assert made.stop() == 0
 
 
 CALLS_BACK = """

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from lambd.cli.api import LogEvent
 from lambd.config import Settings
+from lambd.http.listening import authority_of
 
 if TYPE_CHECKING:  # start-up time
     from rich.console import RenderableType
@@ -56,8 +57,7 @@ def banner(
 
 def endpoint_url(settings: Settings) -> str:
     """The URL that clients on this machine use."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{settings.port}"
+    return f"http://{authority_of(settings.host, settings.port)}"
 
 
 def print_rich(renderable: RenderableType, file: IO[str]) -> None:
