@@ -8,10 +8,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import selectors
 import socket
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from lambd.sandbox.driver import SandboxExit
+
+_T = TypeVar("_T")
 
 
 class FakeSandbox:
@@ -109,3 +113,40 @@ class RecordingLogSink:
     def text(self) -> str:
         """All messages, in order."""
         return "".join(message for _, _, message in self.records)
+
+
+class _JumpingSelector(selectors.SelectSelector):
+    """Instead of waiting for a time it lets that time pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None or timeout <= 0:
+            return super().select(timeout)
+        ready = super().select(0)
+        if not ready:
+            self.now += timeout
+        return ready
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to the next timer when nothing is ready; begins at 0.
+
+    Not for tests with sockets, threads or processes in flight: it would jump while they work.
+    """
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        """Virtual seconds."""
+        return self._jumping.now
+
+
+def run_in_virtual_time(main: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine to its end on a `VirtualTimeLoop`."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(main)

@@ -6,10 +6,7 @@ version becomes Active. On start everything configured is allocated anew.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
-
-import structlog
 
 from lambd.environments.pool import Pool
 from lambd.model.arns import Scope
@@ -21,11 +18,7 @@ from lambd.model.provisioned import (
 )
 from lambd.store import provisioned as rows
 from lambd.store.database import Change, Database, FunctionChanged
-
-_log = structlog.get_logger(__name__)
-
-# After a fault of ours, seconds.
-_RETRY_S = 1.0
+from lambd.store.follower import Follower
 
 
 class Allocator:
@@ -40,7 +33,7 @@ class Allocator:
         self._database = database
         self._scope = scope
         self._pool = pool
-        self._changed = asyncio.Event()
+        self._follower = Follower("allocation", self._follow, start=self._begin)
         self._changed_names: set[str] = set()
         # By function and qualifier what the row says, and the groups in the pool.
         self._configs: dict[
@@ -53,24 +46,15 @@ class Allocator:
     def _note(self, change: Change) -> None:
         if isinstance(change, FunctionChanged):
             self._changed_names.add(change.name)
-            self._changed.set()
+            self._follower.wake()
 
     async def run(self) -> None:
         """Allocate on start and after every change; runs until cancelled."""
-        is_started = False
-        while True:
-            self._changed.clear()
-            try:
-                if not is_started:
-                    await self._database.run(rows.restart_allocations)
-                    self._changed_names.update(await self._database.read(rows.configured_functions))
-                    is_started = True
-                await self._follow()
-            except Exception:  # noqa: BLE001 - a task root: a full disk must not stop the platform
-                _log.exception("allocation_failed", retry_after_s=_RETRY_S)
-                await asyncio.sleep(_RETRY_S)
-            else:
-                await self._changed.wait()
+        await self._follower.run()
+
+    async def _begin(self) -> None:
+        await self._database.run(rows.restart_allocations)
+        self._changed_names.update(await self._database.read(rows.configured_functions))
 
     async def _follow(self) -> None:
         """Take up what has changed."""
@@ -101,7 +85,7 @@ class Allocator:
                 if self._applied.get(key) != config.allocation_id:
                     self._applied[key] = config.allocation_id
                     self._pool.provision(
-                        config.qualifier, hosted, share.environments, self._changed.set
+                        config.qualifier, hosted, share.environments, self._follower.wake
                     )
             wanted.update(keys)
             if keys:

@@ -19,7 +19,8 @@ from lambd.model.functions import Deployment, FunctionVersion, Reason
 from lambd.model.hosting import DeploymentKey
 from lambd.store.blobs import BlobStore
 from lambd.store.contents import References, references
-from lambd.store.database import Change, Database, FunctionChanged
+from lambd.store.database import Change, Database, FunctionChanged, LayerChanged
+from lambd.store.follower import Follower
 from lambd.store.functions import (
     list_in_transition,
     list_serving,
@@ -29,8 +30,8 @@ from lambd.store.functions import (
 
 _log = structlog.get_logger(__name__)
 
-# After the last change, before unneeded code is removed.
-_GARBAGE_DELAY_S = 60.0
+# After the last change, before unneeded code is removed; and without one, seconds.
+_GARBAGE_DELAY_S, _GARBAGE_PERIOD_S = 60.0, 600.0
 # Blobs younger than this may belong to a request that has not committed yet.
 _GARBAGE_MIN_AGE = timedelta(hours=1)
 
@@ -58,48 +59,54 @@ class Reconciler:
         self._preparer = preparer
         self._pool = pool
         self._tasks = tasks
-        self._garbage_delay_s = garbage_delay_s
-        self._changed = asyncio.Event()
+        self._collection = Collection(garbage_delay_s, _GARBAGE_PERIOD_S)
+        self._is_changed = True
         self._changed_names: set[str] = set()
         # Deployments being prepared, so that a second notice doesn't start them again.
         self._preparing: set[DeploymentKey] = set()
+        self._follower = Follower("reconciliation", self._step)
         database.subscribe(self._note)
 
     def _note(self, change: Change) -> None:
         if isinstance(change, FunctionChanged):
             self._changed_names.add(change.name)
-        self._changed.set()
+        elif not isinstance(change, LayerChanged):
+            # Others come by the minute, and nothing here depends on them.
+            return
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._is_changed = True
+        self._follower.wake()
 
     async def run(self) -> None:
         """Reconcile on start and after every change; runs until cancelled."""
-        self._changed.set()
-        while True:
+        await self._follower.run()
+
+    async def _step(self) -> float:
+        """Take up what has changed, and clear away code in a quiet minute or now and then."""
+        clock = asyncio.get_running_loop().time
+        if self._is_changed:
+            self._collection.note_change(clock())
+            await self._reconcile()
+        if self._collection.due_at(clock()) <= clock():
             try:
-                await self._wait_change()
-                await self._reconcile()
-            except Exception:  # noqa: BLE001 - a task root: a full disk must not stop the platform
-                _log.exception("reconcile_failed", retry_after_s=_RETRY_S)
-                await asyncio.sleep(_RETRY_S)
-                self._changed.set()
+                await self._collect_garbage()
+            except Exception:  # noqa: BLE001 - what is left is found the next time; changes must not wait
+                _log.exception("garbage_not_collected")
+            self._collection.note_end(clock())
+        return self._collection.due_at(clock()) - clock()
 
     async def _reconcile(self) -> None:
         names, self._changed_names = self._changed_names, set()
-        self._changed.clear()
+        self._is_changed = False
         try:
             await self._start_preparations()
             await self._retire(names)
         except BaseException:
             self._changed_names |= names
+            self._is_changed = True
             raise
-
-    async def _wait_change(self) -> None:
-        """Wait for a change; use a quiet minute to clear away code."""
-        try:
-            async with asyncio.timeout(self._garbage_delay_s):
-                await self._changed.wait()
-        except TimeoutError:
-            await self._collect_garbage()
-            await self._changed.wait()
 
     async def _start_preparations(self) -> None:
         for version in await self._database.read(list_in_transition):
@@ -132,7 +139,7 @@ class Reconciler:
         except Exception:  # noqa: BLE001 - a task root: the row is found again and tried again
             _log.exception("state_not_stored", function=name, retry_after_s=_RETRY_S)
             await asyncio.sleep(_RETRY_S)
-            self._changed.set()
+            self._look_again()
         finally:
             self._preparing.discard(key)
 
@@ -153,6 +160,35 @@ class Reconciler:
         await asyncio.to_thread(self._preparer.collect_garbage, [needed, *in_use])
         put_before = datetime.now(UTC) - _GARBAGE_MIN_AGE  # noqa: TID251 - an edge
         await asyncio.to_thread(self._blobs.collect_garbage, needed.archives, put_before=put_before)
+
+
+class Collection:
+    """When to look for code that nothing needs, by a clock that only goes forward, seconds.
+
+    Some time after the last change, since one change seldom comes alone; but at least once in a
+    period, since some functions change by the minute, and what environments still use is kept.
+    """
+
+    def __init__(self, delay_s: float, period_s: float) -> None:
+        self._delay_s, self._period_s = delay_s, period_s
+        self._changed_at: float | None = None
+        self._last_at: float | None = None
+
+    def note_change(self, now: float) -> None:
+        """Something changed that may have left code behind."""
+        self._changed_at = now
+
+    def note_end(self, now: float) -> None:
+        """It was looked for."""
+        self._changed_at, self._last_at = None, now
+
+    def due_at(self, now: float) -> float:
+        """When to look for it next."""
+        if self._last_at is None:
+            # The first time begins with the clock.
+            self._last_at = now
+        latest = self._last_at + self._period_s
+        return latest if self._changed_at is None else min(latest, self._changed_at + self._delay_s)
 
 
 def _references(deployment: Deployment) -> References:
