@@ -339,6 +339,21 @@ def test_missed_actions_are_left_out(world: World) -> None:
     assert bounds_of(world) == (1, 5)
 
 
+def test_actions_that_a_clock_planned_that_was_ahead_are_brought_forward(world: World) -> None:
+    """Else they would wait for that clock's time."""
+    register(world, 0, 5)
+    put(world, "a", schedule="rate(1 hour)")
+    since = world.now
+    world.now += timedelta(hours=5)
+    world.call(scheduled_actions.skip_missed)
+    world.now = since
+    world.call(scheduled_actions.plan_anew)
+    with world.transaction() as connection:
+        action = find_action(connection, RESOURCE, "a")
+    assert action is not None
+    assert action.next_at == since + timedelta(hours=1)
+
+
 def test_bounds_that_cross_fail_and_change_nothing(world: World) -> None:
     """A minimum alone may be above the maximum by then."""
     register(world, 0, 1)

@@ -29,7 +29,7 @@ from lambd.model.events import QueuedEvent
 from lambd.model.invocations import InvocationRequest, InvocationType
 from lambd.model.limits import CLIENT_TOKEN_HOURS, TARGETS_PER_RULE, Limits
 from lambd.model.settings import FunctionSettings
-from lambd.services.dispatch.dispatching import dispatch_due, next_due
+from lambd.services.dispatch.dispatching import dispatch_due, next_due, plan_anew
 from lambd.services.dispatch.engine import ScheduleEngine
 from lambd.services.dispatch.handover import Attributes, Handover
 from lambd.services.dispatch.model import Dispatch, Exhausted, RetryPolicy
@@ -266,6 +266,42 @@ def test_a_rule_sends_each_target_its_own(world: World) -> None:
             "r",
             [RuleTarget(rule_id=0, name=f"n{n}", arn=f"{ARN}f") for n in range(TARGETS_PER_RULE)],
         )
+
+
+def test_what_a_clock_that_was_ahead_planned_is_brought_forward(world: World) -> None:
+    """Rates and times of day; what was planned rightly stays, and one-time schedules do."""
+    at = f"at({world.now + 3 * HOUR:%Y-%m-%dT%H:%M:%S})"
+    for name, expression in (("rate", "rate(1 hour)"), ("cron", "cron(30 * * * ? *)"), ("at", at)):
+        world.call(create_schedule, replace(request(expression), name=name), draw)
+    put = RuleRequest(
+        name="r", description=None, expression="rate(1 minute)", is_enabled=True, tags={}
+    )
+    world.call(put_rule, put)
+    right = world.now
+
+    def plans() -> dict[str, datetime]:
+        with world.transaction() as connection:
+            found = named_schedules.planned_after(connection, right)
+            plans = {each.name: each.next.at for each in found if each.next is not None}
+        next_at = rule(world).next_at
+        assert next_at is not None
+        return plans | {"rule": next_at}
+
+    world.call(dispatch_due, SOURCES, draw)
+    before = plans()
+    world.call(plan_anew, SOURCES, draw)
+    assert plans() == before
+    world.now = right + 2 * HOUR
+    world.call(dispatch_due, SOURCES, draw)
+    ahead = plans()
+    assert min(ahead.values()) > right + 2 * HOUR
+    with world.transaction() as connection:
+        for dispatch in due_dispatches(connection, world.now, without=(), limit=99):
+            update_dispatch(connection, replace(dispatch, due_at=world.now + MINUTE))
+    world.now = right
+    world.call(plan_anew, SOURCES, draw)
+    assert plans() == before
+    assert all(dispatch.due_at <= world.now for dispatch in dispatched(world))
 
 
 def test_an_event_takes_the_place_of_its_dispatch(world: World) -> None:
@@ -537,3 +573,43 @@ async def _when(platform: Platform, condition: Callable[[list[Dispatch]], bool])
             if condition(found):
                 return found
             await platform.something.wait()
+
+
+async def test_a_clock_that_is_set_back_silences_nothing(platform: Platform) -> None:
+    """The loop sees that it fell behind the one that only goes forward."""
+    engine = ScheduleEngine(
+        database=platform.database,
+        context=platform.context,
+        sources=SOURCES,
+        handover=platform.handover,
+        draw=draw,
+    )
+    running = asyncio.ensure_future(engine.run())  # noqa: TID251 - the loop under test
+
+    async def put(name: str, expression: str) -> None:
+        made = replace(request(expression), name=name)
+        await platform.database.run(create_schedule, platform.context(), made, draw)
+
+    try:
+        await put("hourly", "rate(1 hour)")
+        await _until(platform, lambda: len(platform.invoked) == 1)
+        platform.now += 5 * HOUR
+        await put("wakes", f"at({platform.now + HOUR:%Y-%m-%dT%H:%M:%S})")
+        await _until(platform, lambda: len(platform.invoked) == 2)
+        platform.now -= 5 * HOUR
+        await put("wakes too", f"at({platform.now + 9 * HOUR:%Y-%m-%dT%H:%M:%S})")
+        hourly = platform.now + HOUR
+
+        async def is_planned_anew() -> bool:
+            found = await platform.database.read(named_schedules.get_schedule, "default", "hourly")
+            return found is not None and found.next is not None and found.next.at == hourly
+
+        while not await is_planned_anew():
+            platform.something.clear()
+            await platform.something.wait()
+        platform.now += HOUR
+        await put("wakes again", f"at({platform.now + 9 * HOUR:%Y-%m-%dT%H:%M:%S})")
+        await _until(platform, lambda: len(platform.invoked) == 3)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

@@ -82,6 +82,12 @@ def due_actions(connection: Connection, now: datetime) -> list[ScheduledAction]:
     return [_to_action(row) for row in connection.execute(query).mappings()]
 
 
+def planned_actions(connection: Connection, now: datetime) -> list[ScheduledAction]:
+    """The actions whose time is yet to come."""
+    query = _ACTIONS.where(table.c.next_at > now).order_by(table.c.id)
+    return [_to_action(row) for row in connection.execute(query).mappings()]
+
+
 def next_due(connection: Connection) -> datetime | None:
     """When the next action is due; None: never."""
     query = select(table.c.next_at).where(table.c.next_at.is_not(None))

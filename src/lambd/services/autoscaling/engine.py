@@ -13,26 +13,24 @@ from datetime import datetime
 import structlog
 
 from lambd.control.context import ControlContext
+from lambd.model.clock_watch import ClockWatch
 from lambd.model.provisioned import ProvisionedUse
 from lambd.services.autoscaling.action_rows import next_due
 from lambd.services.autoscaling.activity_rows import pending_activities
 from lambd.services.autoscaling.capacity import settle_activities
 from lambd.services.autoscaling.model import ScalingPolicy, parse_resource_id
 from lambd.services.autoscaling.rows import all_policies
-from lambd.services.autoscaling.scheduled_actions import run_due, skip_missed
+from lambd.services.autoscaling.scheduled_actions import plan_anew, run_due, skip_missed
 from lambd.services.autoscaling.targets import follow_alarm
 from lambd.services.autoscaling.tracker import Tracker
 from lambd.store.database import Change, Connection, Database, ScalingChanged
+from lambd.store.follower import Follower, seconds_until
 
 _log = structlog.get_logger(__name__)
 
 # Samples in a period; but at most one in so long, seconds, and at least one.
 _SAMPLES = 60
 _TICK_MIN_S, _TICK_MAX_S = 0.02, 1.0
-# The clock is looked at at least so often when an action is due later: it may be set, seconds.
-_CLOCK_S = 30.0
-# After a fault of ours, seconds.
-_RETRY_S = 1.0
 
 
 class Autoscaler:
@@ -57,38 +55,46 @@ class Autoscaler:
         self._provisioned_use = provisioned_use
         self._period_s = period_s
         self._tick_s = min(max(period_s / _SAMPLES, _TICK_MIN_S), _TICK_MAX_S)
-        self._changed = asyncio.Event()
+        self._is_stale = True
         self._policies: list[ScalingPolicy] = []
         self._trackers: dict[int, Tracker] = {}
         self._next_due: datetime | None = None
         self._is_waiting = False
+        self._clock = ClockWatch()
+        self._follower = Follower("autoscaling", self._step, start=self._begin)
         database.subscribe(self._note)
 
     def _note(self, change: Change) -> None:
         if isinstance(change, ScalingChanged):
-            self._changed.set()
+            self._is_stale = True
+            self._follower.wake()
 
     async def run(self) -> None:
         """Scale until cancelled; what came due before is left out."""
-        is_started = False
-        while True:
-            try:
-                if not is_started:
-                    await self._database.run(skip_missed, self._context())
-                    self._changed.set()
-                    is_started = True
-                await self._step()
-            except Exception:  # noqa: BLE001 - a task root: a full disk must not stop the platform
-                _log.exception("autoscaling_failed", retry_after_s=_RETRY_S)
-                self._changed.set()
-                await asyncio.sleep(_RETRY_S)
-            else:
-                await self._wait()
+        await self._follower.run()
 
-    async def _step(self) -> None:
-        """Do what there is to do now."""
-        if self._changed.is_set():
-            self._changed.clear()
+    async def _begin(self) -> None:
+        context = self._context()
+        await self._database.run(skip_missed, context)
+        await self._database.run(plan_anew, context)
+
+    async def _step(self) -> float | None:
+        """Do what there is to do now; seconds until there is more."""
+        try:
+            await self._work()
+        except BaseException:
+            # What failed may have changed rows.
+            self._is_stale = True
+            raise
+        return self._rest_s()
+
+    async def _work(self) -> None:
+        context = self._context()
+        if self._clock.was_set_back(context.now, asyncio.get_running_loop().time()):
+            _log.warning("clock_set_back", now=context.now.isoformat())
+            await self._database.run(plan_anew, context)
+        if self._is_stale:
+            self._is_stale = False
             await self._read()
         if self._next_due is not None and self._next_due <= self._context().now:
             await self._database.run(run_due, self._context())
@@ -115,21 +121,12 @@ class Autoscaler:
             await self._database.run(follow_alarm, self._context(), policy.id, alarm, utilisation)
             self._is_waiting = True
 
-    async def _wait(self) -> None:
-        """Until something changes, is due, or is to be measured."""
-        timeout_s: float | None = None
-        if self._policies or self._is_waiting:
-            timeout_s = self._tick_s
-        elif self._next_due is not None:
-            timeout_s = _CLOCK_S
-        if self._next_due is not None and timeout_s is not None:
-            due_in_s = (self._next_due - self._context().now).total_seconds()
-            timeout_s = max(0.0, min(timeout_s, due_in_s))
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._changed.wait()
-        except TimeoutError:
-            pass
+    def _rest_s(self) -> float | None:
+        """Until something is due, or is to be measured."""
+        due_in_s = seconds_until(self._next_due, self._context().now)
+        if not (self._policies or self._is_waiting):
+            return due_in_s
+        return self._tick_s if due_in_s is None else min(self._tick_s, due_in_s)
 
 
 def _read_plan(connection: Connection) -> tuple[list[ScalingPolicy], datetime | None, bool]:

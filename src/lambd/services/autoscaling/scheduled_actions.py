@@ -147,6 +147,18 @@ def skip_missed(connection: Connection, context: ControlContext) -> None:
         _put_off(connection, context, action)
 
 
+def plan_anew(connection: Connection, context: ControlContext) -> None:
+    """Bring forward what was planned by a clock that was ahead."""
+    for action in rows.planned_actions(connection, context.now):
+        try:
+            next_at = action.next_after(context.now)
+        except ScheduleSyntaxError:
+            # It is told when it is due.
+            continue
+        if next_at is not None and action.next_at is not None and next_at < action.next_at:
+            rows.put_action(connection, replace(action, next_at=next_at))
+
+
 def run_due(connection: Connection, context: ControlContext) -> None:
     """Run every action that is due, once, however long it has been due."""
     for action in rows.due_actions(connection, context.now):

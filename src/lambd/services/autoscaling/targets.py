@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from lambd.control.context import ControlContext
 from lambd.control.tags import check_tags
@@ -321,6 +321,11 @@ def follow_alarm(
         _scale_in(connection, context, policy, target, use)
 
 
+def _is_cooling(since: datetime | None, cooldown_s: int | None, now: datetime) -> bool:
+    """Whether a cooldown holds; one that has yet to begin is of a clock that was ahead."""
+    return since is not None and since <= now < since + timedelta(seconds=cooldown_s or 0)
+
+
 def _scale_out(
     connection: Connection,
     context: ControlContext,
@@ -332,8 +337,7 @@ def _scale_out(
         return
     current = current_capacity(connection, policy.resource_id)
     tracking, base = policy.tracking, current
-    cooldown = timedelta(seconds=tracking.scale_out_cooldown_s or 0)
-    if policy.scaled_out_at is not None and context.now < policy.scaled_out_at + cooldown:
+    if _is_cooling(policy.scaled_out_at, tracking.scale_out_cooldown_s, context.now):
         # What was added counts as part of what is to be added: only a larger step passes.
         base = policy.scaled_out_from or current
     wanted = min(scaled_out(base, use, tracking.target_value), target.max_capacity)
@@ -358,8 +362,7 @@ def _scale_in(
     tracking = policy.tracking
     if tracking.disable_scale_in or target.suspended.scale_in:
         return
-    cooldown = timedelta(seconds=tracking.scale_in_cooldown_s or 0)
-    if policy.scaled_in_at is not None and context.now < policy.scaled_in_at + cooldown:
+    if _is_cooling(policy.scaled_in_at, tracking.scale_in_cooldown_s, context.now):
         return
     current = current_capacity(connection, policy.resource_id)
     wanted = max(scaled_in(current, use, tracking.target_value), target.min_capacity)

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from lambd.control.context import ControlContext
 from lambd.services.dispatch import rows
-from lambd.services.dispatch.model import Dispatch
+from lambd.services.dispatch.model import LONGEST_DELAY, Dispatch
 from lambd.services.dispatch.occurrences import Draw
 from lambd.services.dispatch.sources import Sources
 from lambd.store.database import Connection
@@ -22,6 +22,18 @@ def dispatch_due(
     """Dispatch what is due, a batch at a time, and plan what is next."""
     for dispatch in sources.take_due(connection, context, draw):
         rows.add_dispatch(connection, dispatch)
+
+
+def plan_anew(
+    connection: Connection, context: ControlContext, sources: Sources, draw: Draw
+) -> None:
+    """Bring forward what is planned for later than it can be.
+
+    That is when it was planned by a clock that was ahead. What is run then may have been run
+    already, by that clock: it would not run at all otherwise until the clock is there again.
+    """
+    sources.plan_anew(connection, context, draw)
+    rows.hasten(connection, context.now + LONGEST_DELAY, context.now)
 
 
 def next_due(

@@ -1,7 +1,7 @@
 """The loop behind schedules and scheduled rules: dispatches what is due, and has it handed over.
 
-All there is to do is in the rows, so a restart carries on where it was. The loop sleeps until the
-next row is due, and wakes when one changes. Handing over waits for disks and other services, so
+All there is to do is in the rows, so a restart carries on where it was. The loop (`store/follower.py`)
+sleeps until the next row is due, and wakes when one changes. Handing over waits for disks and other services, so
 each dispatch has a task of its own, a bounded number at a time.
 """
 
@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
 
 import structlog
 
 from lambd.control.context import ControlContext
-from lambd.services.dispatch.dispatching import dispatch_due, next_due, read_due
+from lambd.model.clock_watch import ClockWatch
+from lambd.services.dispatch.dispatching import dispatch_due, next_due, plan_anew, read_due
 from lambd.services.dispatch.handover import Handover
 from lambd.services.dispatch.model import Dispatch
 from lambd.services.dispatch.occurrences import Draw
 from lambd.services.dispatch.sources import Sources
 from lambd.store.database import Change, Database, SchedulesChanged
+from lambd.store.follower import Follower, seconds_until
 
 _log = structlog.get_logger(__name__)
 
 # Dispatches that are handed over together.
 _TASKS = 64
-# The clock is looked at at least so often when something is due later: it may be set, seconds.
+# With all hands full, the clock is looked at so often, seconds.
 _CLOCK_S = 30.0
 # After a fault of ours, seconds.
 _RETRY_S = 1.0
@@ -55,36 +56,37 @@ class ScheduleEngine:
         self._sources = sources
         self._handover = handover
         self._draw = draw
-        self._changed = asyncio.Event()
         self._in_hand: set[int] = set()
-        self._next_due: datetime | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._clock = ClockWatch()
+        self._follower = Follower("schedules", self._step, start=self._plan_anew)
         database.subscribe(self._note)
 
     def _note(self, change: Change) -> None:
         if isinstance(change, SchedulesChanged):
-            self._changed.set()
+            self._follower.wake()
 
     async def run(self) -> None:
         """Run until cancelled; what is in hand then is taken up by the next start."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                try:
-                    await self._step(tasks)
-                except Exception:  # noqa: BLE001 - a task root: a full disk must not stop the platform
-                    _log.exception("schedules_failed", retry_after_s=_RETRY_S)
-                    await asyncio.sleep(_RETRY_S)
-                else:
-                    await self._wait()
+        async with asyncio.TaskGroup() as self._tasks:
+            await self._follower.run()
 
-    async def _step(self, tasks: asyncio.TaskGroup) -> None:
-        """Do what there is to do now."""
-        self._changed.clear()
+    async def _plan_anew(self) -> None:
+        """Bring forward what was planned by a clock that was ahead."""
+        await self._database.run(plan_anew, self._context(), self._sources, self._draw)
+
+    async def _step(self) -> float | None:
+        """Do what there is to do now; seconds until there is more."""
+        assert self._tasks is not None  # noqa: S101 - it runs
         context = self._context()
-        self._next_due = await self._database.read(next_due, self._sources, self._in_hand)
-        if self._next_due is None or self._next_due > context.now:
-            return
+        if self._clock.was_set_back(context.now, asyncio.get_running_loop().time()):
+            _log.warning("clock_set_back", now=context.now.isoformat())
+            await self._plan_anew()
+        due_at = await self._database.read(next_due, self._sources, self._in_hand)
+        if due_at is None or due_at > context.now:
+            return seconds_until(due_at, context.now)
         await self._database.run(dispatch_due, context, self._sources, self._draw)
-        due, self._next_due = await self._database.read(
+        due, due_at = await self._database.read(
             read_due,
             self._sources,
             context.now,
@@ -93,7 +95,10 @@ class ScheduleEngine:
         )
         for dispatch in due:
             self._in_hand.add(dispatch.id)
-            tasks.create_task(self._guard(dispatch))
+            self._tasks.create_task(self._guard(dispatch))
+        # With all hands full, what is due waits for one of them.
+        is_full = len(self._in_hand) >= _TASKS
+        return _CLOCK_S if is_full else seconds_until(due_at, self._context().now)
 
     async def _guard(self, dispatch: Dispatch) -> None:
         """A fault of ours with one dispatch must neither stop the platform nor lose the dispatch."""
@@ -104,7 +109,7 @@ class ScheduleEngine:
             await self._postpone(dispatch)
         finally:
             self._in_hand.discard(dispatch.id)
-            self._changed.set()
+            self._follower.wake()
 
     async def _postpone(self, dispatch: Dispatch) -> None:
         try:
@@ -112,17 +117,3 @@ class ScheduleEngine:
         except Exception:  # noqa: BLE001 - a full disk, most likely
             _log.exception("dispatch_not_postponed", request_id=dispatch.request_id)
             await asyncio.sleep(_RETRY_S)
-
-    async def _wait(self) -> None:
-        """Until something changes, or is due."""
-        timeout_s: float | None = None
-        if self._next_due is not None:
-            due_in_s = (self._next_due - self._context().now).total_seconds()
-            # With all hands full, what is due waits for one of them.
-            is_full = len(self._in_hand) >= _TASKS
-            timeout_s = _CLOCK_S if is_full else max(0.0, min(_CLOCK_S, due_in_s))
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._changed.wait()
-        except TimeoutError:
-            pass

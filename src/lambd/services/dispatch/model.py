@@ -14,6 +14,7 @@ from enum import StrEnum
 RETRIES, EVENT_AGE_S = 185, 86_400
 # Delay before an attempt is repeated, seconds: the first, doubled each time, and the longest.
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 1.0, 600.0
+LONGEST_DELAY = timedelta(seconds=_LONGEST_DELAY_S)
 
 
 class Exhausted(StrEnum):

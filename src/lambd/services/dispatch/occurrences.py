@@ -155,3 +155,18 @@ def advance(
         return planned, None
     current = planned if latest == planned.at else Occurrence(latest, latest + timing.window)
     return current, following
+
+
+def brought_forward(
+    timing: Timing, planned: Occurrence, now: datetime, draw: Draw
+) -> Occurrence | None:
+    """The next occurrence, if a later one is planned; None: the plan is right.
+
+    A plan is made by the clock, as the first time after what was run last: if there is an earlier
+    one now, that clock was ahead.
+    """
+    try:
+        found = next_occurrence(timing, after=now, now=now, draw=draw)
+    except ScheduleSyntaxError:
+        return None
+    return found if found is not None and found.at < planned.at else None

@@ -53,6 +53,13 @@ def delete_dispatch(connection: Connection, dispatch: Dispatch) -> None:
     connection.execute(delete(table).where(table.c.id == dispatch.id))
 
 
+def hasten(connection: Connection, latest: datetime, now: datetime) -> None:
+    """Have dispatches that are due later than they can be tried now."""
+    query = update(table).where(table.c.due_at > latest).values(due_at=now)
+    if connection.execute(query).rowcount:
+        notify(connection, SchedulesChanged())
+
+
 def due_dispatches(
     connection: Connection, now: datetime, *, without: Collection[int], limit: int
 ) -> list[Dispatch]:

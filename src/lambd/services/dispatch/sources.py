@@ -34,6 +34,9 @@ class DispatchSource(Protocol):
         twice, whenever the platform is killed.
         """
 
+    def plan_anew(self, connection: Connection, context: ControlContext, draw: Draw) -> None:
+        """Bring forward the occurrences that are planned by a clock that was ahead."""
+
     def principal(self, dispatch: Dispatch, scope: Scope) -> Principal:
         """As whom a function is invoked."""
 
@@ -65,6 +68,11 @@ class Sources:
         """When an occurrence is due next; None: never."""
         moments = (source.next_due(connection) for source in self._by_name.values())
         return min((moment for moment in moments if moment is not None), default=None)
+
+    def plan_anew(self, connection: Connection, context: ControlContext, draw: Draw) -> None:
+        """Have every source do so; see `DispatchSource.plan_anew`."""
+        for source in self._by_name.values():
+            source.plan_anew(connection, context, draw)
 
     def take_due(
         self, connection: Connection, context: ControlContext, draw: Draw

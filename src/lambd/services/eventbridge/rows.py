@@ -75,6 +75,12 @@ def due_rules(connection: Connection, now: datetime, limit: int) -> list[Rule]:
     return [_to_rule(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
+def planned_after(connection: Connection, now: datetime) -> list[Rule]:
+    """Rules with an occurrence that is yet to come."""
+    query = select(table).where(table.c.next_at > now).order_by(table.c.id)
+    return [_to_rule(row) for row in connection.execute(query).mappings()]
+
+
 def next_due(connection: Connection) -> datetime | None:
     """When the first of them is due; None: none is."""
     query = select(table.c.next_at).where(table.c.next_at.is_not(None)).order_by(table.c.next_at)

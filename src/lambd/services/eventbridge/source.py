@@ -18,7 +18,7 @@ from lambd.model.arns import Scope, parse_function_reference
 from lambd.model.errors import PlatformError
 from lambd.model.policies import Principal
 from lambd.services.dispatch.model import Dispatch, written_time
-from lambd.services.dispatch.occurrences import Draw, Occurrence, advance
+from lambd.services.dispatch.occurrences import Draw, Occurrence, advance, brought_forward
 from lambd.services.eventbridge import rows
 from lambd.services.eventbridge.model import Rule, RuleTarget, rule_arn
 from lambd.services.eventbridge.targets import target_input
@@ -70,6 +70,15 @@ class RuleSource:
                 dispatches.append(_dispatch(context, rule, target, event_id, current.at, text))
             rows.put_rule(connection, replace(rule, next_at=following.at if following else None))
         return dispatches
+
+    def plan_anew(self, connection: Connection, context: ControlContext, draw: Draw) -> None:
+        """Bring forward the rules that were planned by a clock that was ahead."""
+        for rule in rows.planned_after(connection, context.now):
+            assert rule.next_at is not None  # noqa: S101 - it is planned
+            planned = Occurrence(rule.next_at, rule.next_at)
+            sooner = brought_forward(rule.timing, planned, context.now, draw)
+            if sooner is not None:
+                rows.put_rule(connection, replace(rule, next_at=sooner.at))
 
     def principal(self, dispatch: Dispatch, scope: Scope) -> Principal:
         """The service, which only the function's resource policy can allow."""

@@ -96,6 +96,12 @@ def due_schedules(connection: Connection, now: datetime, limit: int) -> list[Nam
     return [_to_schedule(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
+def planned_after(connection: Connection, now: datetime) -> list[NamedSchedule]:
+    """Schedules with an occurrence that is yet to come."""
+    query = _SCHEDULES.where(table.c.next_at > now).order_by(table.c.id)
+    return [_to_schedule(row) for row in connection.execute(query).mappings()]
+
+
 def next_due(connection: Connection) -> datetime | None:
     """When the first of them is due; None: none is."""
     query = select(table.c.due_at).where(table.c.due_at.is_not(None)).order_by(table.c.due_at)

@@ -18,7 +18,7 @@ from lambd.model.arns import Scope
 from lambd.model.errors import InvalidRequestContentError, PlatformError
 from lambd.model.policies import Principal
 from lambd.services.dispatch.model import Dispatch, written_time
-from lambd.services.dispatch.occurrences import Draw, Occurrence, advance
+from lambd.services.dispatch.occurrences import Draw, Occurrence, advance, brought_forward
 from lambd.services.scheduler import rows
 from lambd.services.scheduler.model import (
     INVOKE_TARGET,
@@ -59,6 +59,14 @@ class ScheduleSource:
             else:
                 rows.put_schedule(connection, replace(schedule, next=following))
         return dispatches
+
+    def plan_anew(self, connection: Connection, context: ControlContext, draw: Draw) -> None:
+        """Bring forward the schedules that were planned by a clock that was ahead."""
+        for schedule in rows.planned_after(connection, context.now):
+            assert schedule.next is not None  # noqa: S101 - it is planned
+            sooner = brought_forward(schedule.timing, schedule.next, context.now, draw)
+            if sooner is not None:
+                rows.put_schedule(connection, replace(schedule, next=sooner))
 
     def principal(self, dispatch: Dispatch, scope: Scope) -> Principal:
         """The execution role."""
