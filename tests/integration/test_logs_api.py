@@ -299,10 +299,10 @@ async def test_follow_sees_each_new_event_once(
             id="other region",
         ),
         pytest.param(
-            "create_log_group",
-            {"logGroupName": "x"},
+            "describe_metric_filters",
+            {},
             "NotImplementedException",
-            "CreateLogGroup",
+            "DescribeMetricFilters",
             id="not built",
         ),
     ],

@@ -1,12 +1,11 @@
-"""The part of the CloudWatch Logs API that reads: groups, streams, events; `aws logs tail` works.
+"""The CloudWatch Logs API, the part that reads: groups, streams, events; `aws logs tail` works.
 
 Takes decoded parameters and returns members as the service model spells them; JSON 1.1 itself is
-`wire`'s. Functions' logs only: there is nothing that writes, and nothing expires but by size.
+`wire`'s. What makes and changes groups and streams is in `group_api.py`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,8 @@ from lambd.model.arns import Scope
 from lambd.model.errors import InvalidParameterError
 from lambd.services.logs import patterns as log_patterns
 from lambd.services.logs.errors import error_table
+from lambd.services.logs.group_api import GroupApi
+from lambd.services.logs.group_names import group_arn, group_of, name_of
 from lambd.services.logs.queries import (
     EventQuery,
     FilterQuery,
@@ -26,9 +27,6 @@ from lambd.services.logs.queries import (
 from lambd.services.logs.store import LogStore
 from lambd.services.service import Contexts, Service
 
-_GROUP_ARN = re.compile(
-    r"arn:[\w-]+:logs:(?P<region>[\w-]+):(?P<account>\d{12}):log-group:(?P<name>[^:]+)"
-)
 _DESCRIBE_LIMIT = 50
 _EVENTS_LIMIT = 10_000
 
@@ -54,6 +52,7 @@ class LogsApi:
                 "DescribeLogStreams": self._describe_log_streams,
                 "GetLogEvents": self._get_log_events,
                 "FilterLogEvents": self._filter_log_events,
+                **GroupApi(self._store).handlers(),
             },
         )
 
@@ -64,8 +63,6 @@ class LogsApi:
             raise InvalidParameterError(
                 "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters."
             )
-        if params.get("logGroupClass", "STANDARD") != "STANDARD":
-            return {"logGroups": []}
         if "logGroupIdentifiers" in params:
             return {
                 "logGroups": await self._named_groups(context.scope, params["logGroupIdentifiers"])
@@ -73,6 +70,7 @@ class LogsApi:
         page = await self._store.describe_groups(
             prefix=params.get("logGroupNamePrefix", ""),
             infix=params.get("logGroupNamePattern", ""),
+            log_class=params.get("logGroupClass"),
             token=params.get("nextToken"),
             limit=params.get("limit", _DESCRIBE_LIMIT),
         )
@@ -81,7 +79,7 @@ class LogsApi:
 
     async def _named_groups(self, scope: Scope, identifiers: list[str]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        for name in sorted({_name_of(scope, identifier) for identifier in identifiers}):
+        for name in sorted({name_of(scope, identifier) for identifier in identifiers}):
             page = await self._store.describe_groups(prefix=name, limit=1)
             found += [_group_members(scope, group) for group in page.items if group.name == name]
         return found
@@ -89,7 +87,7 @@ class LogsApi:
     async def _describe_log_streams(
         self, context: ControlContext, params: Mapping[str, Any]
     ) -> dict[str, Any]:
-        group = _group_of(context.scope, params)
+        group = group_of(context.scope, params)
         by_last_event = params.get("orderBy") == "LastEventTime"
         if by_last_event and "logStreamNamePrefix" in params:
             raise InvalidParameterError("Cannot order by LastEventTime with a logStreamNamePrefix.")
@@ -110,7 +108,7 @@ class LogsApi:
         self, context: ControlContext, params: Mapping[str, Any]
     ) -> dict[str, Any]:
         page = await self._store.get_events(
-            _group_of(context.scope, params),
+            group_of(context.scope, params),
             params["logStreamName"],
             EventQuery(
                 start_ms=params.get("startTime"),
@@ -129,7 +127,7 @@ class LogsApi:
     async def _filter_log_events(
         self, context: ControlContext, params: Mapping[str, Any]
     ) -> dict[str, Any]:
-        group = _group_of(context.scope, params)
+        group = group_of(context.scope, params)
         if "logStreamNames" in params and "logStreamNamePrefix" in params:
             raise InvalidParameterError(
                 "LogStreamNames and LogStreamNamePrefix are mutually exclusive parameters."
@@ -161,54 +159,37 @@ class LogsApi:
         return _with_token({"events": events, "searchedLogStreams": []}, page.next_token)
 
 
-def _group_of(scope: Scope, params: Mapping[str, Any]) -> str:
-    name, identifier = params.get("logGroupName"), params.get("logGroupIdentifier")
-    if (name is None) == (identifier is None):
-        raise InvalidParameterError(
-            "Exactly one of logGroupName and logGroupIdentifier must be given."
-        )
-    return str(name) if identifier is None else _name_of(scope, identifier)
-
-
-def _name_of(scope: Scope, identifier: str) -> str:
-    """The group's name out of a name or an ARN of this account and region."""
-    if not identifier.startswith("arn:"):
-        return identifier
-    match = _GROUP_ARN.fullmatch(identifier)
-    if match is None:
-        raise InvalidParameterError(f"Invalid log group identifier: {identifier}")
-    if (match["region"], match["account"]) != (scope.region, scope.account_id):
-        raise InvalidParameterError(f"The log group {identifier} is in another account or region.")
-    return match["name"]
-
-
-def _group_arn(scope: Scope, name: str) -> str:
-    return f"arn:{scope.partition}:logs:{scope.region}:{scope.account_id}:log-group:{name}"
-
-
 def _group_members(scope: Scope, group: LogGroup) -> dict[str, Any]:
-    arn = _group_arn(scope, group.name)
-    return {
+    arn = group_arn(scope, group.name)
+    members = {
         "logGroupName": group.name,
         "creationTime": group.created_ms,
+        "retentionInDays": group.retention_days,
         "metricFilterCount": 0,
         "arn": f"{arn}:*",
         "storedBytes": group.stored_bytes,
-        "logGroupClass": "STANDARD",
+        "logGroupClass": group.log_class,
         "logGroupArn": arn,
     }
+    return _present(members)
 
 
 def _stream_members(scope: Scope, group: str, stream: LogStream) -> dict[str, Any]:
-    return {
+    members = {
         "logStreamName": stream.name,
         "creationTime": stream.created_ms,
         "firstEventTimestamp": stream.first_ms,
         "lastEventTimestamp": stream.last_ms,
         "lastIngestionTime": stream.ingested_ms,
-        "arn": f"{_group_arn(scope, group)}:log-stream:{stream.name}",
+        "arn": f"{group_arn(scope, group)}:log-stream:{stream.name}",
         "storedBytes": stream.stored_bytes,
     }
+    return _present(members)
+
+
+def _present(members: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that have a value."""
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _event_members(event: LogEvent) -> dict[str, Any]:

@@ -26,6 +26,8 @@ _T = TypeVar("_T")
 PAGE_BYTES = 1_048_576
 # Events looked at for one page of a filter; a page may be short and still have a successor.
 _SCANNED_EVENTS = 50_000
+# Streams without events come before all others.
+_LAST_EVENT = func.coalesce(streams.c.last_ms, 0)
 # Behind every text that begins with a prefix.
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -46,17 +48,19 @@ class LogGroup(NamedTuple):
 
     name: str
     created_ms: int
+    retention_days: int | None
+    log_class: str
     stored_bytes: int
 
 
 class LogStream(NamedTuple):
-    """One log stream; times of events that are still kept."""
+    """One log stream; times of events that are still kept, None before the first."""
 
     name: str
     created_ms: int
-    first_ms: int
-    last_ms: int
-    ingested_ms: int
+    first_ms: int | None
+    last_ms: int | None
+    ingested_ms: int | None
     stored_bytes: int
 
 
@@ -120,16 +124,21 @@ def describe_groups(
     *,
     prefix: str = "",
     infix: str = "",
+    log_class: str | None = None,
     token: str | None = None,
     limit: int = 50,
 ) -> Page[LogGroup]:
-    """Groups by name, those that begin with `prefix` and contain `infix`."""
+    """Groups by name, those that begin with `prefix` and contain `infix`, of any or one class."""
     stored = (
         select(func.coalesce(func.sum(streams.c.stored_bytes), 0))
         .where(streams.c.group_id == groups.c.id)
         .scalar_subquery()
     )
-    query = select(groups.c.name, groups.c.created_ms, stored).order_by(groups.c.name)
+    query = select(
+        groups.c.name, groups.c.created_ms, groups.c.retention_days, groups.c.log_class, stored
+    ).order_by(groups.c.name)
+    if log_class is not None:
+        query = query.where(groups.c.log_class == log_class)
     query = query.where(_begins(groups.c.name, prefix))
     if infix:
         query = query.where(func.instr(groups.c.name, infix) > 0)
@@ -155,11 +164,11 @@ def describe_streams(
         streams.c.last_ms,
         streams.c.ingested_ms,
         streams.c.stored_bytes,
-    ).where(streams.c.group_id == _group_id(connection, group))
+    ).where(streams.c.group_id == group_id(connection, group))
     query = query.where(_begins(streams.c.name, wanted.prefix))
     key: list[ColumnElement[Any]] = [streams.c.name]
     if wanted.by_last_event:
-        key.insert(0, streams.c.last_ms)
+        key.insert(0, _LAST_EVENT)
     if wanted.token is not None:
         last = _decode(wanted.token, *((int, str) if wanted.by_last_event else (str,)))
         query = query.where(_beyond(key, last, is_descending=wanted.is_descending))
@@ -168,7 +177,9 @@ def describe_streams(
     return _page(
         [LogStream(*row) for row in rows],
         wanted.limit,
-        lambda stream: [stream.last_ms, stream.name] if wanted.by_last_event else [stream.name],
+        lambda stream: (
+            [stream.last_ms or 0, stream.name] if wanted.by_last_event else [stream.name]
+        ),
     )
 
 
@@ -183,8 +194,7 @@ def get_events(
     Raises:
         NotFoundError: there is no such group or stream.
     """
-    stream_id = _stream_ids(connection, _group_id(connection, group), (stream,))[0]
-    query = _events().where(events.c.stream_id == stream_id)
+    query = _events().where(events.c.stream_id == stream_id(connection, group, stream))
     if wanted.start_ms is not None:
         query = query.where(events.c.timestamp_ms >= wanted.start_ms)
     if wanted.end_ms is not None:
@@ -222,10 +232,10 @@ def filter_events(
     Raises:
         NotFoundError: there is no such group, or not one of the streams.
     """
-    group_id = _group_id(connection, group)
-    query = _events().where(events.c.group_id == group_id)
+    within = group_id(connection, group)
+    query = _events().where(events.c.group_id == within)
     if wanted.streams:
-        names = _stream_ids(connection, group_id, wanted.streams)
+        names = _stream_ids(connection, within, wanted.streams)
         query = query.where(events.c.stream_id.in_(names))
     if wanted.stream_prefix:
         query = query.where(_begins(streams.c.name, wanted.stream_prefix))
@@ -275,17 +285,31 @@ def _until_full(connection: sqlalchemy.Connection, query: Select[Any]) -> list[L
     return found
 
 
-def _group_id(connection: sqlalchemy.Connection, name: str) -> int:
+def group_id(connection: sqlalchemy.Connection, name: str) -> int:
+    """The id of a group.
+
+    Raises:
+        NotFoundError: there is none by this name.
+    """
     found: int | None = connection.scalar(select(groups.c.id).where(groups.c.name == name))
     if found is None:
         raise NotFoundError(GROUP_NOT_FOUND)
     return found
 
 
+def stream_id(connection: sqlalchemy.Connection, group: str, name: str) -> int:
+    """The id of a stream.
+
+    Raises:
+        NotFoundError: there is no such group, or it has none by this name.
+    """
+    return _stream_ids(connection, group_id(connection, group), (name,))[0]
+
+
 def _stream_ids(
-    connection: sqlalchemy.Connection, group_id: int, names: Sequence[str]
+    connection: sqlalchemy.Connection, within: int, names: Sequence[str]
 ) -> Sequence[int]:
-    query = select(streams.c.id).where(streams.c.group_id == group_id, streams.c.name.in_(names))
+    query = select(streams.c.id).where(streams.c.group_id == within, streams.c.name.in_(names))
     found = connection.scalars(query).all()
     if len(found) < len(set(names)):
         raise NotFoundError(STREAM_NOT_FOUND)

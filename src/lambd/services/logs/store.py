@@ -4,7 +4,8 @@
 them every fraction of a second, or sooner when there are many, in one transaction on a worker
 thread. Queries flush first, so they see what was appended before them. When writing cannot keep up
 the oldest records that are not yet stored are dropped, and counted in the platform's log.
-Logs are not acknowledged to anybody: `kill -9` may cost the last moments of them.
+Logs are not acknowledged to anybody: `kill -9` may cost the last moments of them. What users do
+to groups by the API is stored before they are told.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -20,7 +21,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 import sqlalchemy
 import structlog
 
-from lambd.services.logs import queries
+from lambd.services.logs import group_rows, queries
+from lambd.services.logs.put_rules import Accepted, InputEvent
 from lambd.services.logs.queries import (
     EventPage,
     EventQuery,
@@ -45,6 +47,8 @@ FLUSH_RECORDS = 1000
 # Waiting records beyond which the oldest are dropped.
 MAX_WAITING_RECORDS = 200_000
 MAX_WAITING_CHARACTERS = 64 * 1024 * 1024
+# How often events are removed that are older than their group keeps them.
+EXPIRY_INTERVAL_S = 600.0
 # Queries at a time; more wait their turn.
 _READER_THREADS = 2
 
@@ -52,7 +56,15 @@ _READER_THREADS = 2
 class LogStore:
     """See the module header. Methods are called from the event loop's thread."""
 
-    def __init__(self, path: Path, limit_bytes: int) -> None:
+    def __init__(
+        self, path: Path, limit_bytes: int, *, clock: Callable[[], int] | None = None
+    ) -> None:
+        """Args:
+        path: the file.
+        limit_bytes: of events; beyond it the oldest go.
+        clock: milliseconds since the epoch; None: the machine's.
+        """
+        self._clock = _now_ms if clock is None else clock
         self._path = path
         self._limit_bytes = limit_bytes
         self._waiting: deque[Batch] = deque()
@@ -82,10 +94,19 @@ class LogStore:
         )
 
     async def run(self) -> None:
-        """Write what is appended, until cancelled; then write what is left."""
+        """Write what is appended and remove what is too old, until cancelled; then write the rest."""
+        loop = asyncio.get_running_loop()
+        expiry_at = loop.time()
         try:
             while True:
-                await self._has_records.wait()
+                if loop.time() >= expiry_at:
+                    await self.expire()
+                    expiry_at = loop.time() + EXPIRY_INTERVAL_S
+                try:
+                    async with asyncio.timeout_at(expiry_at):
+                        await self._has_records.wait()
+                except TimeoutError:
+                    continue
                 try:
                     async with asyncio.timeout(FLUSH_INTERVAL_S):
                         await self._is_full.wait()
@@ -139,7 +160,7 @@ class LogStore:
         self._is_full.clear()
         if dropped:
             _log.warning("function_logs_dropped", action="drop", records=dropped)
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = self._clock()
 
         def work() -> None:
             try:
@@ -157,12 +178,101 @@ class LogStore:
         future = asyncio.get_running_loop().run_in_executor(self._writes, work)
         await asyncio.shield(future)
 
+    async def expire(self) -> None:
+        """Remove the events that are older than their group keeps them."""
+        try:
+            await self._write(lambda writer: writer.expire(self._clock()))
+        except sqlalchemy.exc.SQLAlchemyError as exc:
+            _log.error("function_logs_not_expired", action="expire", error=str(exc))
+
+    async def create_group(self, name: str, *, log_class: str, tags: Mapping[str, str]) -> None:
+        """Make a group.
+
+        Raises:
+            ConflictError: there is one by this name.
+        """
+        await self._change(
+            group_rows.create_group, name, log_class=log_class, tags=tags, now_ms=self._clock()
+        )
+
+    async def delete_group(self, name: str) -> None:
+        """Remove a group and everything in it.
+
+        Raises:
+            NotFoundError: there is no such group.
+        """
+        await self._write(lambda writer: writer.delete_group(name))
+
+    async def create_stream(self, group: str, name: str) -> None:
+        """Make a stream, which stays when it is empty.
+
+        Raises:
+            NotFoundError: there is no such group.
+            ConflictError: it has a stream by this name.
+        """
+        await self._change(group_rows.create_stream, group, name, self._clock())
+
+    async def delete_stream(self, group: str, name: str) -> None:
+        """Remove a stream and its events.
+
+        Raises:
+            NotFoundError: there is no such group or stream.
+        """
+        await self._write(lambda writer: writer.delete_stream(group, name))
+
+    async def put_events(self, group: str, stream: str, batch: Sequence[InputEvent]) -> Accepted:
+        """Store what is neither too old nor too new of a checked batch; what that is.
+
+        Raises:
+            NotFoundError: there is no such group or stream.
+        """
+        return await self._write(lambda writer: writer.put(group, stream, batch, self._clock()))
+
+    async def set_retention(self, group: str, days: int | None) -> None:
+        """Say how long a group keeps events, None for ever; older ones are gone with the answer.
+
+        Raises:
+            NotFoundError: there is no such group.
+        """
+        await self._change(group_rows.set_retention, group, days)
+        await self.expire()
+
+    async def tags_of(self, group: str) -> dict[str, str]:
+        """The tags of a group.
+
+        Raises:
+            NotFoundError: there is no such group.
+        """
+        return await self._read(group_rows.tags_of, group)
+
+    async def change_tags(
+        self, group: str, *, added: Mapping[str, str], removed: Collection[str]
+    ) -> None:
+        """Set and remove tags of a group.
+
+        Raises:
+            NotFoundError: there is no such group.
+            TooManyTagsError: it would have too many.
+        """
+        await self._change(group_rows.change_tags, group, added=added, removed=removed)
+
     async def describe_groups(
-        self, *, prefix: str = "", infix: str = "", token: str | None = None, limit: int = 50
+        self,
+        *,
+        prefix: str = "",
+        infix: str = "",
+        log_class: str | None = None,
+        token: str | None = None,
+        limit: int = 50,
     ) -> Page[LogGroup]:
-        """Groups by name, those that begin with `prefix` and contain `infix`."""
+        """Groups by name, those that begin with `prefix` and contain `infix`, of any or one class."""
         return await self._read(
-            queries.describe_groups, prefix=prefix, infix=infix, token=token, limit=limit
+            queries.describe_groups,
+            prefix=prefix,
+            infix=infix,
+            log_class=log_class,
+            token=token,
+            limit=limit,
         )
 
     async def describe_streams(self, group: str, wanted: StreamQuery) -> Page[LogStream]:
@@ -206,6 +316,26 @@ class LogStore:
 
         return await asyncio.get_running_loop().run_in_executor(self._reads, work)
 
+    async def _change(
+        self,
+        change: Callable[Concatenate[sqlalchemy.Connection, _P], _T],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _T:
+        """Do something to rows, behind what was appended so far."""
+        return await self._write(
+            lambda writer: writer.change(lambda connection: change(connection, *args, **kwargs))
+        )
+
+    async def _write(self, work: Callable[[LogWriter], _T]) -> _T:
+        await self.flush()
+        writer = self._writer
+        if writer is None or self._engine is None:
+            raise RuntimeError("the log store is not open")
+        # Once begun it is carried through, whether or not the caller waits for it.
+        future = asyncio.get_running_loop().run_in_executor(self._writes, work, writer)
+        return await asyncio.shield(future)
+
     def _drop_oldest(self) -> None:
         while len(self._waiting) > 1 and (
             self._waiting_records > MAX_WAITING_RECORDS
@@ -215,3 +345,7 @@ class LogStore:
             self._waiting_records -= len(batch.records)
             self._waiting_characters -= sum(len(message) for _, message in batch.records)
             self._dropped_records += len(batch.records)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

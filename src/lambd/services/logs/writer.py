@@ -1,24 +1,26 @@
-"""Writing function logs: batches into tables, and the oldest events out when there are too many.
+"""Writing logs: batches into tables; out go the oldest events when there are too many, and old ones.
 
 Blocking code for the log store's worker thread; one instance owns the file's write side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import sqlalchemy
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects import sqlite
 
+from lambd.services.logs import group_rows, put_rules, queries, removal
+from lambd.services.logs.put_rules import DAY_MS, InputEvent
 from lambd.services.logs.tables import events, groups, streams
+
+_T = TypeVar("_T")
 
 # What an event takes in the file beside its message: its row's and its index entries' columns.
 EVENT_OVERHEAD_BYTES = 100
-# Events removed in one transaction.
-_PRUNE_EVENTS = 10_000
 # Once over the limit, this part of it is freed, so that removing is rare.
 _PRUNE_SHARE = 0.1
 _STREAM_CACHE_ENTRIES = 10_000
@@ -112,8 +114,12 @@ class LogWriter:
             update(streams)
             .where(streams.c.id == bindparam("stream"))
             .values(
-                first_ms=func.min(streams.c.first_ms, bindparam("first")),
-                last_ms=func.max(streams.c.last_ms, bindparam("last")),
+                first_ms=func.min(
+                    func.coalesce(streams.c.first_ms, bindparam("first")), bindparam("first")
+                ),
+                last_ms=func.max(
+                    func.coalesce(streams.c.last_ms, bindparam("last")), bindparam("last")
+                ),
                 ingested_ms=bindparam("now"),
                 stored_bytes=streams.c.stored_bytes + bindparam("size"),
             ),
@@ -168,12 +174,91 @@ class LogWriter:
         target = int(self._limit_bytes * (1 - _PRUNE_SHARE))
         while self._stored_bytes > target:
             with self._engine.begin() as connection:
-                freed = _remove_oldest(connection, self._stored_bytes - target)
+                freed = removal.remove_oldest(connection, self._stored_bytes - target)
             if not freed:
                 return
-            self._stored_bytes -= freed
-            # Streams that have become empty are gone.
-            self._streams.clear()
+            self._forget(freed)
+
+    def expire(self, now_ms: int) -> None:
+        """Remove the events that are older than their group keeps them.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: some are still there.
+        """
+        query = select(groups.c.id, groups.c.retention_days)
+        with self._engine.connect() as connection:
+            kept = connection.execute(query.where(groups.c.retention_days.is_not(None))).all()
+        for group_id, days in kept:
+            self._remove(events.c.group_id == group_id, now_ms - days * DAY_MS)
+
+    def change(self, work: Callable[[sqlalchemy.Connection], _T]) -> _T:
+        """Do something to rows of groups or streams in a transaction that outlives a power cut."""
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA synchronous=FULL")
+            connection.commit()
+            try:
+                with connection.begin():
+                    return work(connection)
+            finally:
+                connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
+
+    def put(
+        self, group: str, stream: str, batch: Sequence[InputEvent], now_ms: int
+    ) -> put_rules.Accepted:
+        """Store what is accepted of a batch that somebody sent; what that is.
+
+        Raises:
+            NotFoundError: there is no such group or stream.
+        """
+        with self._engine.connect() as connection:
+            queries.stream_id(connection, group, stream)
+            days = group_rows.retention_of(connection, group)
+        accepted = put_rules.accept(batch, now_ms, days)
+        self.write([Batch(group, stream, accepted.events)], now_ms)
+        return accepted
+
+    def delete_group(self, name: str) -> None:
+        """Remove a group and everything in it.
+
+        Raises:
+            NotFoundError: there is no such group.
+        """
+        with self._engine.connect() as connection:
+            group_id = queries.group_id(connection, name)
+        # Events first: what is left when this does not come to its end can be deleted again.
+        self._remove(events.c.group_id == group_id)
+        self.change(lambda connection: removal.delete_group(connection, group_id))
+        self._streams.clear()
+
+    def delete_stream(self, group: str, name: str) -> None:
+        """Remove a stream and its events.
+
+        Raises:
+            NotFoundError: there is no such group or stream.
+        """
+        with self._engine.connect() as connection:
+            stream_id = queries.stream_id(connection, group, name)
+        self._remove(events.c.stream_id == stream_id)
+        self.change(
+            lambda connection: connection.execute(delete(streams).where(streams.c.id == stream_id))
+        )
+        self._streams.clear()
+
+    def _remove(
+        self, condition: sqlalchemy.ColumnElement[bool], before_ms: int = removal.END_OF_TIME_MS
+    ) -> None:
+        """Remove events, a part in each transaction."""
+        while True:
+            with self._engine.begin() as connection:
+                freed = removal.remove_before(connection, condition, before_ms)
+            if not freed:
+                return
+            self._forget(freed)
+
+    def _forget(self, freed_bytes: int) -> None:
+        self._stored_bytes -= freed_bytes
+        # Streams that have become empty are gone.
+        self._streams.clear()
 
 
 def _insert_rows(connection: sqlalchemy.Connection, rows: Sequence[_Row]) -> None:
@@ -188,34 +273,3 @@ def _insert_rows(connection: sqlalchemy.Connection, rows: Sequence[_Row]) -> Non
 def _size(message: str) -> int:
     length = len(message) if message.isascii() else len(message.encode())
     return length + EVENT_OVERHEAD_BYTES
-
-
-def _remove_oldest(connection: sqlalchemy.Connection, wanted_bytes: int) -> int:
-    """Remove events in order of arrival, at most one transaction's worth; the bytes freed."""
-    columns = (events.c.id, events.c.stream_id, events.c.stored_bytes)
-    freed: dict[int, int] = {}
-    last_id, total = 0, 0
-    for row in connection.execute(select(*columns).order_by(events.c.id).limit(_PRUNE_EVENTS)):
-        freed[row.stream_id] = freed.get(row.stream_id, 0) + row.stored_bytes
-        last_id, total = row.id, total + row.stored_bytes
-        if total >= wanted_bytes:
-            break
-    if not freed:
-        return 0
-    connection.execute(delete(events).where(events.c.id <= last_id))
-    oldest_kept = (
-        select(func.min(events.c.timestamp_ms))
-        .where(events.c.stream_id == streams.c.id)
-        .scalar_subquery()
-    )
-    connection.execute(
-        update(streams)
-        .where(streams.c.id == bindparam("stream"))
-        .values(
-            stored_bytes=streams.c.stored_bytes - bindparam("size"),
-            first_ms=func.coalesce(oldest_kept, streams.c.last_ms),
-        ),
-        [{"stream": stream, "size": size} for stream, size in freed.items()],
-    )
-    connection.execute(delete(streams).where(streams.c.stored_bytes <= 0))
-    return total

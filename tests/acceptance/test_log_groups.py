@@ -1,0 +1,133 @@
+"""CloudWatch Logs through boto3: groups, streams and events that users make."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError
+from tests.acceptance.conftest import CreateFunction, Server
+from tests.acceptance.packages import call
+
+if TYPE_CHECKING:
+    from types_boto3_lambda import LambdaClient
+
+
+def test_a_function_logs_into_the_group_of_its_configuration(
+    server: Server, aws: LambdaClient, create: CreateFunction
+) -> None:
+    """Made before, with retention and tags, which stay."""
+    logs, group = server.logs_client(), f"/team/{uuid.uuid4().hex}"
+    logs.create_log_group(logGroupName=group, tags={"team": "a"})
+    logs.put_retention_policy(logGroupName=group, retentionInDays=14)
+    name = create(
+        "import os\ndef handler(event, context):\n    print('hello')\n"
+        "    return os.environ['AWS_LAMBDA_LOG_GROUP_NAME']",
+        LoggingConfig={"LogGroup": group},
+    )
+
+    assert call(aws, name, 1) == group
+
+    found = logs.filter_log_events(logGroupName=group, filterPattern="hello")["events"]
+    assert [event["message"] for event in found] == ["hello\n"]
+    assert f"/{name}[$LATEST]" in found[0]["logStreamName"]
+    (described,) = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert (described["retentionInDays"], described["logGroupClass"]) == (14, "STANDARD")
+    assert logs.list_tags_for_resource(resourceArn=described["logGroupArn"])["tags"] == {
+        "team": "a"
+    }
+    logs.delete_log_group(logGroupName=group)
+
+
+def test_events_are_put_and_read(server: Server) -> None:
+    """As an agent does that ships logs."""
+    logs, group = server.logs_client(), f"app-{uuid.uuid4().hex}"
+    now_ms = int(time.time() * 1000)
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="host-1")
+    reply = logs.put_log_events(
+        logGroupName=group,
+        logStreamName="host-1",
+        logEvents=[
+            {"timestamp": now_ms - 20 * 86_400_000 + 1, "message": "too old"},
+        ],
+    )
+    assert reply["rejectedLogEventsInfo"] == {"tooOldLogEventEndIndex": 1}
+    reply = logs.put_log_events(
+        logGroupName=group,
+        logStreamName="host-1",
+        sequenceToken=reply["nextSequenceToken"],
+        logEvents=[{"timestamp": now_ms, "message": "a"}, {"timestamp": now_ms, "message": "b"}],
+    )
+    assert "rejectedLogEventsInfo" not in set(reply)
+    events = logs.get_log_events(logGroupName=group, logStreamName="host-1")["events"]
+    assert [event["message"] for event in events] == ["a", "b"]
+    logs.delete_log_stream(logGroupName=group, logStreamName="host-1")
+    assert logs.describe_log_streams(logGroupName=group)["logStreams"] == []
+    logs.delete_log_group(logGroupName=group)
+    with pytest.raises(logs.exceptions.ResourceNotFoundException):
+        logs.describe_log_streams(logGroupName=group)
+
+
+def test_tags_have_two_ways(server: Server) -> None:
+    """By ARN, and by name as in the years before."""
+    logs, group = server.logs_client(), f"app-{uuid.uuid4().hex}"
+    logs.create_log_group(logGroupName=group, tags={"a": "1"})
+    arn = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"][0]["logGroupArn"]
+    logs.tag_resource(resourceArn=arn, tags={"b": "2"})
+    logs.tag_log_group(logGroupName=group, tags={"c": "3"})
+    logs.untag_resource(resourceArn=arn, tagKeys=["a"])
+    logs.untag_log_group(logGroupName=group, tags=["b"])
+
+    assert logs.list_tags_log_group(logGroupName=group)["tags"] == {"c": "3"}
+    assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"c": "3"}
+    logs.delete_log_group(logGroupName=group)
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "code"),
+    [
+        ("create_log_group", {"logGroupName": "taken"}, "ResourceAlreadyExistsException"),
+        ("create_log_group", {"logGroupName": "aws/x"}, "InvalidParameterException"),
+        ("create_log_group", {"logGroupName": "a b"}, "InvalidParameterException"),
+        (
+            "create_log_group",
+            {"logGroupName": "x", "kmsKeyId": "arn:aws:kms:us-east-1:000000000000:key/a"},
+            "InvalidParameterException",
+        ),
+        ("delete_log_group", {"logGroupName": "absent"}, "ResourceNotFoundException"),
+        (
+            "create_log_stream",
+            {"logGroupName": "absent", "logStreamName": "s"},
+            "ResourceNotFoundException",
+        ),
+        (
+            "put_retention_policy",
+            {"logGroupName": "taken", "retentionInDays": 2},
+            "InvalidParameterException",
+        ),
+        (
+            "put_log_events",
+            {
+                "logGroupName": "taken",
+                "logStreamName": "absent",
+                "logEvents": [{"timestamp": 1, "message": "a"}],
+            },
+            "ResourceNotFoundException",
+        ),
+    ],
+)
+def test_refusals_have_awss_codes(
+    server: Server, operation: str, arguments: dict[str, object], code: str
+) -> None:
+    """Nothing comes to be."""
+    logs = server.logs_client()
+    if not logs.describe_log_groups(logGroupNamePrefix="taken")["logGroups"]:
+        logs.create_log_group(logGroupName="taken")
+
+    with pytest.raises(ClientError) as caught:
+        getattr(logs, operation)(**arguments)
+
+    assert caught.value.response["Error"]["Code"] == code
