@@ -178,7 +178,7 @@ class Platform:
             pool=self.pool,
             tasks=self._tasks,
         )
-        self.allocator = Allocator(database, self._scope, self.pool)
+        self.allocator = Allocator(database, self._scope, self.pool.provisioned)
 
     def _build_event_plane(self) -> None:
         settings = self._settings
@@ -219,7 +219,7 @@ class Platform:
             code_link=self._code_links.link,
             runtimes=catalogue,
             runtime_version_arn=self._runtime_version_arn,
-            provisioned_counts=partial(self.pool.provisioned_counts, self._scope),
+            provisioned_counts=partial(self.pool.provisioned.counts, self._scope),
             url_scheme="https" if settings.tls_certificate else "http",
             url_domain=_url_domain(settings),
         )
@@ -227,7 +227,7 @@ class Platform:
         self.autoscaler = Autoscaler(
             database=database,
             context=partial(contexts, principals.service("application-autoscaling.amazonaws.com")),
-            provisioned_use=partial(self.pool.provisioned_use, self._scope),
+            provisioned_use=partial(self.pool.provisioned.use, self._scope),
             period_s=settings.autoscaling_period_s,
         )
         # Which moment of a window, or when to try again, is no secret.

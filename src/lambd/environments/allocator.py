@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lambd.environments.pool import Pool
+from lambd.environments.provisioned_groups import ProvisionedGroups
 from lambd.model.arns import Scope
 from lambd.model.hosting import HostedVersion, ProvisionedKey
 from lambd.model.provisioned import (
@@ -24,15 +24,15 @@ from lambd.store.follower import Follower
 class Allocator:
     """See the module header; `run` under the root task group."""
 
-    def __init__(self, database: Database, scope: Scope, pool: Pool) -> None:
+    def __init__(self, database: Database, scope: Scope, groups: ProvisionedGroups) -> None:
         """Args:
         database: of one account and region.
         scope: that account and region.
-        pool: keeps the environments, of others too.
+        groups: keep the environments, of others too.
         """
         self._database = database
         self._scope = scope
-        self._pool = pool
+        self._groups = groups
         self._follower = Follower("allocation", self._follow, start=self._begin)
         self._changed_names: set[str] = set()
         # By function and qualifier what the row says, and the groups in the pool.
@@ -84,7 +84,7 @@ class Allocator:
                     continue
                 if self._applied.get(key) != config.allocation_id:
                     self._applied[key] = config.allocation_id
-                    self._pool.provision(
+                    self._groups.provision(
                         config.qualifier, hosted, share.environments, self._follower.wake
                     )
             wanted.update(keys)
@@ -92,7 +92,7 @@ class Allocator:
                 self._configs[name, config.qualifier] = (config, keys)
         for key in [key for key in self._applied if key.name == name and key not in wanted]:
             del self._applied[key]
-            self._pool.release_provisioned(key)
+            self._groups.release(key)
 
     async def _settle(self) -> None:
         """Write down what has come to rest."""
@@ -106,7 +106,7 @@ class Allocator:
             self._configs[configured] = (settled, keys)
 
     def _outcome(self, keys: list[ProvisionedKey]) -> tuple[AllocationStatus, str | None]:
-        groups = [self._pool.group(key) for key in keys]
+        groups = [self._groups.get(key) for key in keys]
         for group in groups:
             if group is not None and group.failure is not None:
                 return AllocationStatus.FAILED, group.failure

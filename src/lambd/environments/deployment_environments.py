@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 
 from lambd.environments.environment import AcquiredCallback, ExecutionEnvironment, Phase
+from lambd.environments.room import host_full
 from lambd.model.errors import PlatformError
 from lambd.model.hosting import HostedVersion
 
@@ -16,16 +17,19 @@ _ON_ITS_WAY = frozenset({Phase.FINISHING, Phase.STARTING, Phase.RESETTING})
 class Waiter:
     """A request that waits for an environment."""
 
-    __slots__ = ("_acquired", "timer")
+    __slots__ = ("_acquired", "grace", "timer")
 
     def __init__(self, acquired: AcquiredCallback) -> None:
         self._acquired = acquired
+        # Ends the waiting; ends the counting on an environment that is on its way.
         self.timer: asyncio.TimerHandle | None = None
+        self.grace: asyncio.TimerHandle | None = None
 
     def finish(self, outcome: ExecutionEnvironment | PlatformError) -> None:
         """Tell the request; the waiter has left its queue."""
-        if self.timer is not None:
-            self.timer.cancel()
+        for timer in (self.timer, self.grace):
+            if timer is not None:
+                timer.cancel()
         self._acquired(outcome)
 
 
@@ -53,6 +57,24 @@ class DeploymentEnvironments:
         self.waiters: deque[Waiter] = deque()
         self.starting = 0
         self.retired = False
+
+    def wait(self, acquired: AcquiredCallback, timeout_s: float) -> Waiter:
+        """Let a request wait for the first environment that is free, at the end of the line."""
+        waiter = Waiter(acquired)
+        loop = asyncio.get_running_loop()
+        waiter.timer = loop.call_later(timeout_s, self.refuse, waiter, host_full())
+        self.waiters.append(waiter)
+        return waiter
+
+    def refuse(self, waiter: Waiter, error: PlatformError) -> None:
+        """Let a request wait no longer."""
+        self.waiters.remove(waiter)
+        waiter.finish(error)
+
+    def fail_first(self, error: PlatformError) -> None:
+        """Tell who waits longest, if anybody does, why there is no environment for him."""
+        if self.waiters:
+            self.waiters.popleft().finish(error)
 
     def lacks(self, waiting: int) -> bool:
         """Whether fewer environments are on their way than requests are waiting.

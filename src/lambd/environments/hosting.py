@@ -54,7 +54,7 @@ class LocalHosting:
         self, key: ProvisionedKey, timeout_s: float, acquired: ProvisionedCallback
     ) -> None:
         """See `Hosting`."""
-        group = self._pool.lease_provisioned(key)
+        group = self._pool.provisioned.lease(key)
         if group is None:
             acquired(None)
         else:

@@ -70,7 +70,7 @@ class World:
 
     async def provisioned(self, number: int = 1) -> None:
         """Provisioned environments for `blue`."""
-        self.pool.provision("blue", hosted(), number, lambda: None)
+        self.pool.provisioned.provision("blue", hosted(), number, lambda: None)
         for each in range(1, number + 1):
             await self.until_ready(each)
 
@@ -156,9 +156,9 @@ async def test_a_provisioned_token_ends_its_lease_with_the_invocation(world: Wor
     assert isinstance(token, int)
     assert world.acquire_provisioned() is None
     world.invoke(token)
-    assert world.pool.provisioned_use(SCOPE, "fn", "blue").in_use == 1
+    assert world.pool.provisioned.use(SCOPE, "fn", "blue").in_use == 1
     world.stages[0].respond("id-1", b"1")
-    assert world.pool.provisioned_use(SCOPE, "fn", "blue").in_use == 0
+    assert world.pool.provisioned.use(SCOPE, "fn", "blue").in_use == 0
 
 
 async def test_a_released_provisioned_token_ends_its_lease(world: World) -> None:
@@ -182,7 +182,7 @@ async def test_a_lease_ends_when_there_is_no_environment_after_all(world: World)
         while not outcomes:  # noqa: ASYNC110 - nothing to wait on
             await asyncio.sleep(0.01)
     assert isinstance(outcomes[0], ThrottledError)
-    assert world.pool.provisioned_use(SCOPE, "fn", "blue").in_use == 0
+    assert world.pool.provisioned.use(SCOPE, "fn", "blue").in_use == 0
 
 
 async def test_a_stream_is_resumed_and_discarded_by_its_token(world: World) -> None:

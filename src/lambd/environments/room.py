@@ -1,0 +1,59 @@
+"""Room on the host for environments: promised to them, and made by closing idle ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lambd.environments.placement import HostLedger
+from lambd.model.errors import CONCURRENT_INVOCATION_LIMIT_EXCEEDED, SandboxError, ThrottledError
+
+
+class Room:
+    """See the module header; on the event loop."""
+
+    def __init__(self, ledger: HostLedger, evict: Callable[[], bool]) -> None:
+        """Args:
+        ledger: counts.
+        evict: closes the environment that has been idle longest; False if none is idle.
+        """
+        self.ledger = ledger
+        self._evict = evict
+        self._provisioned_mib = 0
+
+    def take(self, memory_mib: int) -> None:
+        """Promise memory to an on-demand environment.
+
+        Raises:
+            ThrottledError: everything on the host is busy.
+        """
+        while not self.ledger.has_room(memory_mib):
+            if not self._evict():
+                raise host_full()
+        self.ledger.take(memory_mib)
+
+    def give_back(self, memory_mib: int) -> None:
+        """Take the promise back."""
+        self.ledger.give_back(memory_mib)
+
+    def take_provisioned(self, memory_mib: int) -> None:
+        """Promise memory to a provisioned environment.
+
+        Raises:
+            ThrottledError: everything on the host is busy.
+            SandboxError: provisioned environments have all of the host.
+        """
+        is_all_provisioned = self._provisioned_mib == self.ledger.promised_mib
+        if is_all_provisioned and not self.ledger.has_room(memory_mib):
+            raise SandboxError(f"The host has no room for another {memory_mib} MiB")
+        self.take(memory_mib)
+        self._provisioned_mib += memory_mib
+
+    def give_provisioned_back(self, memory_mib: int) -> None:
+        """Take that promise back."""
+        self.ledger.give_back(memory_mib)
+        self._provisioned_mib -= memory_mib
+
+
+def host_full() -> ThrottledError:
+    """Every environment that the host has room for is busy."""
+    return ThrottledError(CONCURRENT_INVOCATION_LIMIT_EXCEEDED, retry_after_s=1)
