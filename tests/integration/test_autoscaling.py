@@ -273,14 +273,14 @@ def test_tags_are_limited(world: World) -> None:
     target = register(world, 0, 1)
     arn = autoscaling.target_arn(world.context.scope, target)
     many = {f"k{number}": "v" for number in range(50)}
-    world.call(autoscaling.tag_target, arn, many)
+    world.call(autoscaling.TAGGING.tag, arn, many)
     with pytest.raises(TooManyTagsError):
-        world.call(autoscaling.tag_target, arn, {"one more": "v"})
+        world.call(autoscaling.TAGGING.tag, arn, {"one more": "v"})
     with pytest.raises(InvalidParameterError):
-        world.call(autoscaling.tag_target, arn, {"aws:k": "v"})
-    assert world.call(autoscaling.get_tags, arn) == many
+        world.call(autoscaling.TAGGING.tag, arn, {"aws:k": "v"})
+    assert world.call(autoscaling.TAGGING.get, arn) == many
     with pytest.raises(ScalableResourceNotFoundError):
-        world.call(autoscaling.get_tags, arn.replace("us-east-1", "eu-west-1"))
+        world.call(autoscaling.TAGGING.get, arn.replace("us-east-1", "eu-west-1"))
 
 
 # --- scheduled actions ------------------------------------------------------------------------

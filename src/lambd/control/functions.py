@@ -19,7 +19,6 @@ from lambd.control.guards import (
     require_function,
     require_version,
 )
-from lambd.control.tags import check_tags
 from lambd.control.versions import CREATING, page_size, publish_if_changed
 from lambd.model.arns import LATEST, FunctionReference, is_alias_name
 from lambd.model.errors import ConflictError, InvalidParameterError
@@ -31,6 +30,7 @@ from lambd.model.functions import (
     State,
     UpdateStatus,
 )
+from lambd.model.tags import check_tags
 from lambd.store import functions as rows
 from lambd.store import tags as tag_rows
 from lambd.store.aliases import names_leading_to
@@ -102,7 +102,7 @@ def create_function(
     config = apply_changes(FunctionConfig(role=request.role), request.configuration, context)
     config = replace(config, layers=resolve_layers(connection, context, request.layers))
     check_unpacked_size(context, config, request.code)
-    check_tags(request.tags, context)
+    check_tags(request.tags, context.limits.tags_per_resource)
     if rows.get_version(connection, request.name, LATEST) is not None:
         raise ConflictError(f"Function already exist: {request.name}")
     require_code_storage(connection, context, request.code.size_bytes)

@@ -1,4 +1,4 @@
-"""Tags of functions. Source: api.md section 13 and the recorded texts of section 3.4."""
+"""Tags of functions; `model/tags.py` has the rules of all tags. Source: api.md section 13."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from lambd.control.context import ControlContext
 from lambd.control.guards import refuse_during_update, require_version
 from lambd.model.arns import FunctionReference, parse_function_reference
 from lambd.model.errors import InvalidParameterError, NotFoundError
+from lambd.model.tags import with_tags
 from lambd.store import functions as rows
 from lambd.store import tags as tag_rows
 from lambd.store.database import Connection
@@ -38,7 +39,7 @@ def tag_resource(
     refuse_during_update(
         require_version(connection, context, "TagResource", FunctionReference(name=name)), context
     )
-    check_tags(tag_rows.get_tags(connection, name) | dict(tags), context)
+    with_tags(tag_rows.get_tags(connection, name), tags, context.limits.tags_per_resource)
     tag_rows.put_tags(connection, name, tags)
     rows.touch(connection, name)
 
@@ -65,15 +66,6 @@ def list_tags(connection: Connection, context: ControlContext, resource: str) ->
         NotFoundError: the resource does not exist.
     """
     return tag_rows.get_tags(connection, _require_function(connection, context, resource))
-
-
-def check_tags(tags: Mapping[str, str], context: ControlContext) -> None:
-    """Raise InvalidParameterError if a resource may not have these tags together."""
-    if len(tags) > context.limits.tags_per_resource:
-        raise InvalidParameterError("Number of tags exceeds resource tag limit.")
-    if any(key.lower().startswith("aws:") for key in tags):
-        # AWS's own text for the reserved prefix is not recorded.
-        raise InvalidParameterError("Tag keys that start with aws: are reserved for AWS use.")
 
 
 def _require_function(connection: Connection, context: ControlContext, resource: str) -> str:

@@ -37,6 +37,7 @@ from lambd.services.autoscaling.shapes import (
 )
 from lambd.services.autoscaling.targets import TargetChanges, target_arn
 from lambd.services.service import Contexts, Service
+from lambd.services.tagging import tag_handlers
 from lambd.store.database import Database
 
 _TARGET_TRACKING = "TargetTrackingScaling"
@@ -68,12 +69,12 @@ class AutoscalingApi:
                 "DescribeScalingActivities": self._describe_scaling_activities,
                 "DescribeScalingPolicies": self._describe_scaling_policies,
                 "DescribeScheduledActions": self._describe_scheduled_actions,
-                "ListTagsForResource": self._list_tags_for_resource,
                 "PutScalingPolicy": self._put_scaling_policy,
                 "PutScheduledAction": self._put_scheduled_action,
                 "RegisterScalableTarget": self._register_scalable_target,
-                "TagResource": self._tag_resource,
-                "UntagResource": self._untag_resource,
+                **tag_handlers(
+                    autoscaling.TAGGING, self._database, arn_member="ResourceARN", is_list=False
+                ),
             },
         )
 
@@ -111,25 +112,6 @@ class AutoscalingApi:
         scope = context.scope
         targets = [target_members(target, scope) for target in page.items]
         return {"ScalableTargets": targets, "NextToken": page.next_marker}
-
-    # -- tags
-
-    async def _list_tags_for_resource(self, context: ControlContext, params: _Params) -> Members:
-        arn = params["ResourceARN"]
-        tags = await self._database.read(autoscaling.get_tags, context, arn)
-        return {"Tags": dict(tags)}
-
-    async def _tag_resource(self, context: ControlContext, params: _Params) -> Members:
-        await self._database.run(
-            autoscaling.tag_target, context, params["ResourceARN"], params["Tags"]
-        )
-        return {}
-
-    async def _untag_resource(self, context: ControlContext, params: _Params) -> Members:
-        await self._database.run(
-            autoscaling.untag_target, context, params["ResourceARN"], params["TagKeys"]
-        )
-        return {}
 
     # -- policies
 

@@ -6,20 +6,19 @@ not. `capacity.py` changes provisioned concurrency, `scheduled_actions.py` has t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from lambd.control.context import ControlContext
-from lambd.control.tags import check_tags
 from lambd.model.arns import Scope
 from lambd.model.errors import (
     InvalidParameterError,
     NotFoundError,
     ScalableResourceNotFoundError,
-    TooManyTagsError,
 )
 from lambd.model.provisioned import AllocationStatus
+from lambd.model.tags import with_tags
 from lambd.services.autoscaling import rows
 from lambd.services.autoscaling.capacity import (
     current_capacity,
@@ -39,6 +38,7 @@ from lambd.services.autoscaling.model import (
     parse_resource_id,
 )
 from lambd.services.autoscaling.target_tracking import Alarm, scaled_in, scaled_out
+from lambd.services.tagging import Tagging
 from lambd.store.aliases import find_route
 from lambd.store.database import Connection
 from lambd.store.functions import new_id
@@ -127,7 +127,9 @@ def _changed(
         min_capacity=old.min_capacity if now.min_capacity is None else now.min_capacity,
         max_capacity=old.max_capacity if now.max_capacity is None else now.max_capacity,
         suspended=suspended,
-        tags=old.tags if now.tags is None else _checked_tags(context, old, now.tags),
+        tags=old.tags
+        if now.tags is None
+        else with_tags(old.tags, now.tags, context.limits.tags_per_resource),
     )
 
 
@@ -183,34 +185,6 @@ def _named(resource_id: str) -> str:
 # --- tags -------------------------------------------------------------------------------------
 
 
-def get_tags(connection: Connection, context: ControlContext, arn: str) -> Mapping[str, str]:
-    """The tags of the target with this ARN; raises ScalableResourceNotFoundError."""
-    return _target_of(connection, context, arn).tags
-
-
-def tag_target(
-    connection: Connection, context: ControlContext, arn: str, tags: Mapping[str, str]
-) -> None:
-    """Add or replace tags.
-
-    Raises:
-        ScalableResourceNotFoundError: no target has this ARN.
-        TooManyTagsError: it would have too many.
-        InvalidParameterError: a key is reserved.
-    """
-    target = _target_of(connection, context, arn)
-    rows.put_target(connection, replace(target, tags=_checked_tags(context, target, tags)))
-
-
-def untag_target(
-    connection: Connection, context: ControlContext, arn: str, keys: Collection[str]
-) -> None:
-    """Remove those of the tags that are there; raises ScalableResourceNotFoundError."""
-    target = _target_of(connection, context, arn)
-    tags = {key: value for key, value in target.tags.items() if key not in keys}
-    rows.put_target(connection, replace(target, tags=tags))
-
-
 def _target_of(connection: Connection, context: ControlContext, arn: str) -> ScalableTarget:
     target = rows.get_target_by_arn_id(connection, arn.rpartition("/")[2])
     if target is None or target_arn(context.scope, target) != arn:
@@ -219,14 +193,13 @@ def _target_of(connection: Connection, context: ControlContext, arn: str) -> Sca
     return target
 
 
-def _checked_tags(
-    context: ControlContext, target: ScalableTarget, tags: Mapping[str, str]
-) -> dict[str, str]:
-    together = {**target.tags, **tags}
-    if len(together) > context.limits.tags_per_resource:
-        raise TooManyTagsError("Number of tags exceeds resource tag limit.")
-    check_tags(together, context)
-    return together
+def _put_tags(
+    connection: Connection, context: ControlContext, target: ScalableTarget, tags: Mapping[str, str]
+) -> None:
+    rows.put_target(connection, replace(target, tags=tags))
+
+
+TAGGING = Tagging(_target_of, _put_tags)
 
 
 # --- policies ---------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from lambd.services.eventbridge.model import (
 from lambd.services.eventbridge.rows import list_rules, list_targets
 from lambd.services.eventbridge.rules import RuleRequest
 from lambd.services.service import Contexts, Service
-from lambd.services.tag_lists import tag_list, tags_of
+from lambd.services.tagging import tag_handlers, tags_of
 from lambd.store.database import Connection, Database
 from lambd.store.paging import Page
 
@@ -60,13 +60,11 @@ class EventsApi:
                 "EnableRule": self._enable_rule,
                 "ListRuleNamesByTarget": self._list_rule_names_by_target,
                 "ListRules": self._list_rules,
-                "ListTagsForResource": self._list_tags_for_resource,
                 "ListTargetsByRule": self._list_targets_by_rule,
                 "PutRule": self._put_rule,
                 "PutTargets": self._put_targets,
                 "RemoveTargets": self._remove_targets,
-                "TagResource": self._tag_resource,
-                "UntagResource": self._untag_resource,
+                **tag_handlers(rules.TAGGING, self._database, arn_member="ResourceARN"),
             },
         )
 
@@ -147,24 +145,6 @@ class EventsApi:
         page = await self._database.read(_read_targets, params["Rule"], **_page_of(params))
         found = [target_members(target) for target in page.items]
         return {"Targets": found, "NextToken": page.next_marker}
-
-    # -- tags
-
-    async def _list_tags_for_resource(self, context: ControlContext, params: _Params) -> Members:
-        arn = params["ResourceARN"]
-        tags = await self._database.read(rules.get_tags, context, arn)
-        return {"Tags": tag_list(tags)}
-
-    async def _tag_resource(self, context: ControlContext, params: _Params) -> Members:
-        tags = tags_of(params["Tags"])
-        await self._database.run(rules.tag_rule, context, params["ResourceARN"], tags)
-        return {}
-
-    async def _untag_resource(self, context: ControlContext, params: _Params) -> Members:
-        await self._database.run(
-            rules.untag_rule, context, params["ResourceARN"], params["TagKeys"]
-        )
-        return {}
 
 
 def _read_targets(

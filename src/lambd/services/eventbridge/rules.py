@@ -7,12 +7,11 @@ not. `targets.py` has the targets, `dispatching.py` what is done when a rule is 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lambd.control.context import ControlContext
-from lambd.control.tags import check_tags
 from lambd.model.errors import (
     InvalidParameterError,
     NotFoundError,
@@ -20,9 +19,11 @@ from lambd.model.errors import (
 )
 from lambd.model.limits import RULES
 from lambd.model.schedules import At, ScheduleSyntaxError, parse_schedule
+from lambd.model.tags import check_tags
 from lambd.services.dispatch.occurrences import time_after
 from lambd.services.eventbridge import rows
 from lambd.services.eventbridge.model import DEFAULT_BUS, Rule, rule_arn
+from lambd.services.tagging import Tagging
 from lambd.store.database import Connection
 
 TOO_MANY = "The requested resource exceeds the maximum number allowed."
@@ -65,7 +66,7 @@ def put_rule(connection: Connection, context: ControlContext, request: RuleReque
     if old is None:
         if rows.count_rules(connection) >= RULES:
             raise QuotaExceededError(TOO_MANY)
-        check_tags(request.tags, context)
+        check_tags(request.tags, context.limits.tags_per_resource)
     is_same = old is not None and old.expression == request.expression
     rule = Rule(
         id=old.id if old else 0,
@@ -121,30 +122,6 @@ def _next(rule: Rule, now: datetime) -> datetime | None:
 # --- tags -------------------------------------------------------------------------------------
 
 
-def get_tags(connection: Connection, context: ControlContext, arn: str) -> Mapping[str, str]:
-    """The tags of a rule; raises NotFoundError."""
-    return _rule_of(connection, context, arn).tags
-
-
-def tag_rule(
-    connection: Connection, context: ControlContext, arn: str, tags: Mapping[str, str]
-) -> None:
-    """Add tags to a rule or change them; raises NotFoundError, InvalidParameterError."""
-    rule = _rule_of(connection, context, arn)
-    together = {**rule.tags, **tags}
-    check_tags(together, context)
-    rows.put_rule(connection, replace(rule, tags=together))
-
-
-def untag_rule(
-    connection: Connection, context: ControlContext, arn: str, keys: Collection[str]
-) -> None:
-    """Remove those of the tags that are there; raises NotFoundError."""
-    rule = _rule_of(connection, context, arn)
-    tags = {key: value for key, value in rule.tags.items() if key not in keys}
-    rows.put_rule(connection, replace(rule, tags=tags))
-
-
 def _rule_of(connection: Connection, context: ControlContext, arn: str) -> Rule:
     # A rule may also be named with its bus.
     name = arn.rpartition("/")[2]
@@ -153,3 +130,12 @@ def _rule_of(connection: Connection, context: ControlContext, arn: str) -> Rule:
         # AWS's own text is not known.
         raise NotFoundError(f"Rule {arn} does not exist.")
     return require_rule(connection, name)
+
+
+def _put_tags(
+    connection: Connection, context: ControlContext, rule: Rule, tags: Mapping[str, str]
+) -> None:
+    rows.put_rule(connection, replace(rule, tags=tags))
+
+
+TAGGING = Tagging(_rule_of, _put_tags)

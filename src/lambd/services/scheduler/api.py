@@ -35,7 +35,7 @@ from lambd.services.scheduler.shapes import (
     summary_members,
 )
 from lambd.services.service import Contexts, Service
-from lambd.services.tag_lists import tag_list, tags_of
+from lambd.services.tagging import tag_handlers, tags_of
 from lambd.store.database import Connection, Database
 from lambd.store.paging import Page
 
@@ -73,10 +73,8 @@ class SchedulerApi:
                 "GetScheduleGroup": self._get_schedule_group,
                 "ListScheduleGroups": self._list_schedule_groups,
                 "ListSchedules": self._list_schedules,
-                "ListTagsForResource": self._list_tags_for_resource,
-                "TagResource": self._tag_resource,
-                "UntagResource": self._untag_resource,
                 "UpdateSchedule": self._update_schedule,
+                **tag_handlers(schedule_groups.TAGGING, self._database, arn_member="ResourceArn"),
             },
         )
 
@@ -188,24 +186,6 @@ class SchedulerApi:
         scope = context.scope
         found = [group_members(group, scope) for group in page.items]
         return {"ScheduleGroups": found, "NextToken": page.next_marker}
-
-    # -- tags
-
-    async def _list_tags_for_resource(self, context: ControlContext, params: _Params) -> Members:
-        arn = params["ResourceArn"]
-        tags = await self._database.read(schedule_groups.get_tags, context, arn)
-        return {"Tags": tag_list(tags)}
-
-    async def _tag_resource(self, context: ControlContext, params: _Params) -> Members:
-        tags = tags_of(params["Tags"])
-        await self._database.run(schedule_groups.tag_group, context, params["ResourceArn"], tags)
-        return {}
-
-    async def _untag_resource(self, context: ControlContext, params: _Params) -> Members:
-        await self._database.run(
-            schedule_groups.untag_group, context, params["ResourceArn"], params["TagKeys"]
-        )
-        return {}
 
 
 def _read_schedules(

@@ -6,12 +6,11 @@ not. The group `default` is there from the first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from lambd.control.context import ControlContext
-from lambd.control.tags import check_tags
 from lambd.model.errors import (
     ConflictError,
     InvalidParameterError,
@@ -19,8 +18,10 @@ from lambd.model.errors import (
     QuotaExceededError,
 )
 from lambd.model.limits import CLIENT_TOKEN_HOURS, SCHEDULE_GROUPS
+from lambd.model.tags import check_tags
 from lambd.services.scheduler import group_rows as rows
 from lambd.services.scheduler.model import DEFAULT_GROUP, ScheduleGroup, group_arn
+from lambd.services.tagging import Tagging
 from lambd.store.database import Connection
 
 
@@ -79,7 +80,7 @@ def create_group(
     if rows.count_groups(connection) >= SCHEDULE_GROUPS:
         # AWS's own text is not known.
         raise QuotaExceededError(f"There can be {SCHEDULE_GROUPS} schedule groups at most.")
-    check_tags(tags, context)
+    check_tags(tags, context.limits.tags_per_resource)
     group = ScheduleGroup(name=name, tags=tags, created_at=context.now, modified_at=context.now)
     rows.put_group(connection, group)
 
@@ -105,32 +106,17 @@ def _refuse_default(name: str) -> None:
 # --- tags -------------------------------------------------------------------------------------
 
 
-def get_tags(connection: Connection, context: ControlContext, arn: str) -> Mapping[str, str]:
-    """The tags of a group; raises NotFoundError."""
-    return _group_of(connection, context, arn).tags
-
-
-def tag_group(
-    connection: Connection, context: ControlContext, arn: str, tags: Mapping[str, str]
-) -> None:
-    """Add tags to a group or change them; raises NotFoundError, InvalidParameterError."""
-    group = _group_of(connection, context, arn)
-    together = {**group.tags, **tags}
-    check_tags(together, context)
-    rows.put_group(connection, replace(group, tags=together, modified_at=context.now))
-
-
-def untag_group(
-    connection: Connection, context: ControlContext, arn: str, keys: Collection[str]
-) -> None:
-    """Remove those of the tags that are there; raises NotFoundError."""
-    group = _group_of(connection, context, arn)
-    tags = {key: value for key, value in group.tags.items() if key not in keys}
-    rows.put_group(connection, replace(group, tags=tags, modified_at=context.now))
-
-
 def _group_of(connection: Connection, context: ControlContext, arn: str) -> ScheduleGroup:
     name = arn.rpartition("/")[2]
     if group_arn(context.scope, name) != arn:
         raise NotFoundError(f"Schedule group {name} does not exist.")
     return require_group(connection, name)
+
+
+def _put_tags(
+    connection: Connection, context: ControlContext, group: ScheduleGroup, tags: Mapping[str, str]
+) -> None:
+    rows.put_group(connection, replace(group, tags=tags, modified_at=context.now))
+
+
+TAGGING = Tagging(_group_of, _put_tags)
