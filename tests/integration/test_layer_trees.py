@@ -38,6 +38,7 @@ from lambd.store import functions, layers
 from lambd.store.blobs import BlobStore
 from lambd.store.contents import References
 from lambd.store.database import Connection, Database
+from lambd.telemetry.ids import new_id
 
 EMPTY = References(archives=frozenset(), layer_lists=frozenset())
 RUNTIME = PreparedRuntime(
@@ -178,7 +179,7 @@ class Host:
             FunctionLayer(arn=f"arn:{number}", code=layer) for number, layer in enumerate(layers)
         )
         return Deployment(
-            id=functions.new_id(),
+            id=new_id(),
             config=FunctionConfig(role=ROLE, runtime="python3.12", handler="h.h", layers=held),
             code=code or self.archive(app="code"),
         )
@@ -406,7 +407,7 @@ async def test_the_last_function_takes_a_deleted_layer_along(host: Host) -> None
             version=LATEST,
             deployment=deployment,
             serving=None,
-            revision_id=functions.new_id(),
+            revision_id=new_id(),
             last_modified=NOW,
             state=State.PENDING,
         )

@@ -25,10 +25,10 @@ from lambd.model.functions import FunctionVersion
 from lambd.model.not_found import Missing
 from lambd.store import aliases as rows
 from lambd.store.database import Connection
-from lambd.store.functions import new_id
 from lambd.store.paging import Page
 from lambd.store.provisioned import delete_config, get_config, renew_allocation
 from lambd.store.scopes import delete_scope_rows
+from lambd.telemetry.ids import new_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ from lambd.store.function_settings import get_reserved_concurrency
 from lambd.store.paging import Page
 from lambd.store.provisioned import delete_config, notify_claims, provisioned_total
 from lambd.store.scopes import delete_scope_rows
+from lambd.telemetry.ids import new_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +110,9 @@ def create_function(
     latest = FunctionVersion(
         name=request.name,
         version=LATEST,
-        deployment=Deployment(id=rows.new_id(), config=config, code=request.code),
+        deployment=Deployment(id=new_id(), config=config, code=request.code),
         serving=None,
-        revision_id=rows.new_id(),
+        revision_id=new_id(),
         last_modified=context.now,
         state=State.PENDING,
         state_reason=CREATING,
@@ -184,7 +185,7 @@ def update_code(
     if request.architectures is not None:
         config = replace(config, architectures=request.architectures)
     check_unpacked_size(context, config, request.code)
-    deployment = Deployment(id=rows.new_id(), config=config, code=request.code)
+    deployment = Deployment(id=new_id(), config=config, code=request.code)
     if request.dry_run:
         return replace(latest, deployment=deployment)
     updated = _begin_update(connection, context, latest, deployment)
@@ -207,7 +208,7 @@ def update_configuration(
     if request.layers is not None:
         config = replace(config, layers=resolve_layers(connection, context, request.layers))
     check_unpacked_size(context, config, latest.code)
-    deployment = Deployment(id=rows.new_id(), config=config, code=latest.code)
+    deployment = Deployment(id=new_id(), config=config, code=latest.code)
     return _begin_update(connection, context, latest, deployment)
 
 

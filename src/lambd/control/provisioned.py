@@ -19,8 +19,8 @@ from lambd.store import provisioned as rows
 from lambd.store.aliases import find_route, names_leading_to
 from lambd.store.database import Connection
 from lambd.store.function_settings import get_reserved_concurrency
-from lambd.store.functions import new_id
 from lambd.store.paging import Page
+from lambd.telemetry.ids import new_id
 
 UNPUBLISHED = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
 ALREADY_PROVISIONED = "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version"

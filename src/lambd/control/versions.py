@@ -18,6 +18,7 @@ from lambd.store import functions as rows
 from lambd.store.config_document import fingerprint
 from lambd.store.database import Connection
 from lambd.store.paging import Page
+from lambd.telemetry.ids import new_id
 
 # What AWS gives as the reason while code is brought up, for updates as well.
 CREATING = Reason(text="The function is being created.", code="Creating")
@@ -76,14 +77,14 @@ def publish_if_changed(
     config = latest.config
     if description is not None:
         config = replace(config, description=description)
-    deployment = Deployment(id=rows.new_id(), config=config, code=latest.code)
+    deployment = Deployment(id=new_id(), config=config, code=latest.code)
     is_ready = latest.state is State.ACTIVE and latest.serving == latest.deployment
     version = FunctionVersion(
         name=latest.name,
         version=rows.next_version(connection, latest.name),
         deployment=deployment,
         serving=deployment if is_ready else None,
-        revision_id=rows.new_id(),
+        revision_id=new_id(),
         last_modified=context.now,
         state=State.ACTIVE if is_ready else State.PENDING,
         state_reason=None if is_ready else CREATING,

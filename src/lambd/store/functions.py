@@ -8,7 +8,6 @@ goes when its version lets go of it. Functions run in a transaction of `Database
 from __future__ import annotations
 
 import re
-import uuid
 from dataclasses import replace
 from datetime import datetime
 
@@ -39,6 +38,7 @@ from lambd.store.config_document import decode_config, encode_config
 from lambd.store.database import Connection, FunctionChanged, notify
 from lambd.store.paging import Page, decode_marker, encode_marker
 from lambd.store.tables import deployments, function_versions, functions, version_counters
+from lambd.telemetry.ids import new_id
 
 _serving = deployments.alias("serving")
 _SELECT = (
@@ -58,11 +58,6 @@ _SELECT = (
     )
     .outerjoin(_serving, function_versions.c.serving_id == _serving.c.id)
 )
-
-
-def new_id() -> str:
-    """A fresh RevisionId or deployment id: a UUID, as on AWS."""
-    return str(uuid.uuid4())
 
 
 # --- reading ---------------------------------------------------------------------------------

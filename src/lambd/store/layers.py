@@ -7,7 +7,6 @@ Functions run in a transaction of `Database`.
 from __future__ import annotations
 
 import json
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +28,7 @@ from lambd.model.layers import LayerPermission, LayerPolicy, LayerVersion
 from lambd.store.database import Connection, LayerChanged, notify
 from lambd.store.paging import Page, decode_marker, encode_marker
 from lambd.store.tables_layers import layer_counters, layer_versions
+from lambd.telemetry.ids import new_id
 
 _rows = layer_versions.c
 
@@ -141,7 +141,7 @@ def put_permissions(
     connection: Connection, name: str, number: int, permissions: tuple[LayerPermission, ...]
 ) -> str:
     """Replace a version's policy; none at all removes it. Returns the new revision."""
-    revision_id = str(uuid.uuid4())
+    revision_id = new_id()
     document = json.dumps(
         [[each.statement_id, each.principal, each.organization_id] for each in permissions]
     )

@@ -15,11 +15,11 @@ from lambd.model.provisioned import (
 )
 from lambd.store.aliases import find_route
 from lambd.store.database import Connection, FunctionChanged, ReservationsChanged, notify
-from lambd.store.functions import new_id
 from lambd.store.paging import Page, decode_marker, encode_marker
 from lambd.store.scopes import is_scope
 from lambd.store.tables_settings import function_settings
 from lambd.store.tables_settings import provisioned_concurrency as table
+from lambd.telemetry.ids import new_id
 
 
 def get_config(connection: Connection, name: str, qualifier: str) -> ProvisionedConcurrency | None:

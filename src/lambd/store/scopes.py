@@ -13,9 +13,10 @@ from sqlalchemy import ColumnElement, Table, and_, delete, update
 from lambd.model.arns import LATEST, is_alias_name
 from lambd.store import aliases as alias_rows
 from lambd.store.database import Connection, FunctionChanged, notify
-from lambd.store.functions import get_version, new_id
+from lambd.store.functions import get_version
 from lambd.store.tables import function_versions
 from lambd.store.tables_settings import SCOPED
+from lambd.telemetry.ids import new_id
 
 
 def scope_revision(connection: Connection, name: str, qualifier: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Identifiers made for every invocation: request ids and trace headers.
+"""Identifiers: of rows, and those made for every invocation, request ids and trace headers.
 
 They name, they don't protect, so they come from an ordinary generator (seeded by the system), not
 from a system call each.
@@ -14,11 +14,15 @@ _random = random.Random()  # noqa: S311 - see the module header
 _VARIANTS = {f"{number:x}": "89ab"[number & 3] for number in range(16)}
 
 
-def new_request_id() -> str:
-    """A request id: the text of a version 4 UUID."""
+def new_id() -> str:
+    """An id of a row, a RevisionId or a request id: the text of a version 4 UUID, as on AWS."""
     digits = f"{_random.getrandbits(128):032x}"
     variant = _VARIANTS[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+# The id of one request to the API, and of the invocation that it asks for.
+new_request_id = new_id
 
 
 def new_trace_header() -> str:

@@ -20,8 +20,8 @@ from lambd.services.autoscaling.model import (
     parse_resource_id,
 )
 from lambd.store.database import Connection
-from lambd.store.functions import new_id
 from lambd.store.provisioned import get_config
+from lambd.telemetry.ids import new_id
 
 _FULFILLED = "Change successfully fulfilled by lambda."
 

@@ -29,7 +29,7 @@ from lambd.services.autoscaling.model import (
 )
 from lambd.services.autoscaling.targets import check_bounds, require_target
 from lambd.store.database import Connection
-from lambd.store.functions import new_id
+from lambd.telemetry.ids import new_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,8 +41,8 @@ from lambd.services.autoscaling.target_tracking import Alarm, scaled_in, scaled_
 from lambd.services.tagging import Tagging
 from lambd.store.aliases import find_route
 from lambd.store.database import Connection
-from lambd.store.functions import new_id
 from lambd.store.provisioned import get_config
+from lambd.telemetry.ids import new_id
 
 
 def target_arn(scope: Scope, target: ScalableTarget) -> str:

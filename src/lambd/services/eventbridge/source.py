@@ -23,7 +23,7 @@ from lambd.services.eventbridge import rows
 from lambd.services.eventbridge.model import Rule, RuleTarget, rule_arn
 from lambd.services.eventbridge.targets import target_input
 from lambd.store.database import Connection
-from lambd.store.functions import new_id
+from lambd.telemetry.ids import new_id
 
 # Rules of one transaction: it should not keep the writer from others for long.
 BATCH = 100

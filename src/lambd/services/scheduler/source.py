@@ -29,7 +29,7 @@ from lambd.services.scheduler.model import (
 )
 from lambd.services.scheduler.targets import schedule_function
 from lambd.store.database import Connection
-from lambd.store.functions import new_id
+from lambd.telemetry.ids import new_id
 from lambd.wire.errors import lambda_errors
 
 # Schedules of one transaction: it should not keep the writer from others for long.
