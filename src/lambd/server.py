@@ -19,13 +19,17 @@ import structlog
 import uvloop
 
 from lambd.config import Settings
+from lambd.frontend.app import FrontDoor
 from lambd.http.listening import listen_on
 from lambd.http.server import HttpServer
 from lambd.http.tls import server_context
 from lambd.model.errors import PlatformError, UnavailableError
+from lambd.regions import Regions
+from lambd.sandbox.driver import SandboxDriver
 from lambd.sandbox.namespaces import enter_private_mounts
 from lambd.store.database import Database
-from lambd.wiring import PROCESS_DRIVER, Platform, sandbox_driver
+from lambd.store.region_directories import RegionDirectories
+from lambd.wiring.machine import PROCESS_DRIVER, Machine, sandbox_driver
 
 _log = structlog.get_logger(__name__)
 
@@ -91,6 +95,7 @@ async def running_platform(settings: Settings) -> AsyncIterator[Started]:
     """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = await asyncio.to_thread(Database.open, settings.data_dir)
+    directories = RegionDirectories.open(settings.data_dir, settings.region)
     try:
         tls = _tls(settings)
         sock = listen_on(settings.host, settings.port, "--port")
@@ -103,7 +108,7 @@ async def running_platform(settings: Settings) -> AsyncIterator[Started]:
         await driver.open()
         try:
             async with asyncio.TaskGroup() as tasks:
-                life = _Life(Platform(settings, database, driver, tasks), settings, tasks)
+                life = _Life(settings, database, directories, driver, tasks)
                 await life.start(sock)
                 if tls is not None and tls_sock is not None:
                     await life.serve(tls_sock, tls)
@@ -111,7 +116,7 @@ async def running_platform(settings: Settings) -> AsyncIterator[Started]:
                     yield Started(
                         settings=settings,
                         driver_name=driver.name,
-                        runtimes=await life.platform.usable_runtimes(),
+                        runtimes=await life.machine.usable_runtimes(),
                     )
                 finally:
                     await life.stop()
@@ -124,29 +129,54 @@ async def running_platform(settings: Settings) -> AsyncIterator[Started]:
 class _Life:
     """Starts the parts of a platform, and stops them in the order that loses nothing."""
 
-    def __init__(self, platform: Platform, settings: Settings, tasks: asyncio.TaskGroup) -> None:
-        self.platform = platform
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        directories: RegionDirectories,
+        driver: SandboxDriver,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
         self._settings = settings
         self._tasks = tasks
         self._servers: list[HttpServer] = []
         self._loops: list[asyncio.Task[None]] = []
-        self._dispatching: asyncio.Task[None] | None = None
+        self._regions = regions = Regions(
+            account_id=settings.account_id,
+            default=settings.region,
+            directories=directories,
+            home=database,
+            tasks=tasks,
+        )
+        self.machine = Machine(
+            settings,
+            driver,
+            tasks,
+            places=regions.place,
+            blobs=regions.blobs,
+            door=lambda: self._door,
+            under_way=regions.under_way,
+        )
+        self._door = FrontDoor(
+            hosts=self.machine.hosts,
+            limits=self.machine.request_limits,
+            regions=regions,
+            tasks=tasks,
+        )
 
     async def start(self, sock: socket.socket) -> None:
         """Bring everything to work; the door opens last."""
-        platform = self.platform
-        await platform.load()
-        self._loops += [self._tasks.create_task(loop) for loop in platform.loops()]
-        await platform.events.open()
-        self._dispatching = self._tasks.create_task(platform.schedules.run())
+        self._loops.append(self._tasks.create_task(self.machine.pool.run_sweeper()))
+        await self._regions.start(self.machine)
         await self.serve(sock)
 
     async def serve(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Open the door at one more socket."""
+        machine = self.machine
         server = HttpServer(
-            self.platform.front_door,
-            busy_poll=self.platform.busy_poll,
-            has_room=self.platform.descriptors.has_room_for_client,
+            self._door,
+            busy_poll=machine.busy_poll,
+            has_room=machine.descriptors.has_room_for_client,
         )
         self._servers.append(server)
         self._loops.append(self._tasks.create_task(server.run_sweeper()))
@@ -156,22 +186,15 @@ class _Life:
         """Accept nothing, drain answers under way, close environments, then the rest."""
         for server in self._servers:
             server.stop_accepting()
-        # It would only be told that the platform is stopping; what is due waits in its row.
-        await self._stop_dispatching()
+        await self._regions.stop_dispatching()
         timeout_s = self._settings.drain_timeout_s
         drains = (server.drain(timeout_s) for server in self._servers)
-        await asyncio.gather(*drains, self.platform.events.drain(timeout_s))
-        await self.platform.events.close()
-        await self.platform.pool.close()
+        await asyncio.gather(*drains, self._regions.drain(timeout_s))
+        await self.machine.pool.close()
         for task in self._loops:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        await self.platform.logs.close()
-
-    async def _stop_dispatching(self) -> None:
-        if self._dispatching is not None:
-            self._dispatching.cancel()
-            await asyncio.gather(self._dispatching, return_exceptions=True)
+        await self._regions.close()
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from lambd.http.messages import Request
 from lambd.model.errors import (
@@ -74,6 +74,23 @@ def is_signed(request: Request) -> bool:
         request.headers.get("authorization", "").startswith("AWS4-")
         or "X-Amz-Algorithm=" in request.query
     )
+
+
+def signed_region(request: Request) -> str | None:
+    """The region of the credential that a request claims to be signed with; None: it names none.
+
+    Nothing is verified: it tells where a request goes, not that it may.
+    """
+    text = request.headers.get("authorization")
+    if text is None:
+        if "X-Amz-Credential=" not in request.query:
+            return None
+        text = unquote(request.query.partition("X-Amz-Credential=")[2].partition("&")[0])
+    else:
+        text = text.partition("Credential=")[2].partition(",")[0]
+    parts = text.split("/")
+    # Access key ids have no slash; a text with another form is refused where it is verified.
+    return parts[2] if len(parts) == 5 else None
 
 
 def verify(

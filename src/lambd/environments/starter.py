@@ -59,6 +59,14 @@ class StarterSettings:
     stream_limits: StreamLimits
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the functions of one account's region have their code and their logs."""
+
+    preparer: Preparer
+    logs: LogSink
+
+
 class Starter:
     """Implements `environment.EnvironmentStarter`."""
 
@@ -66,8 +74,7 @@ class Starter:
         self,
         *,
         driver: SandboxDriver,
-        preparer: Preparer,
-        logs: Callable[[Scope], LogSink],
+        places: Callable[[Scope], Place],
         settings: StarterSettings,
         platform: Callable[[], Application],
         busy_poll: BusyPoll | None = None,
@@ -77,8 +84,7 @@ class Starter:
         has_room: whether code inside may have a connection beyond those promised to it.
         """
         self._driver = driver
-        self._preparer = preparer
-        self._logs = logs
+        self._places = places
         self._settings = settings
         self._platform = platform
         self._busy_poll = busy_poll
@@ -93,7 +99,7 @@ class Starter:
             SandboxError: it could not be started, or the deployment can no longer be prepared.
         """
         try:
-            prepared = await self._preparer.prepare(hosted.deployment)
+            prepared = await self._places(hosted.scope).preparer.prepare(hosted.deployment)
         except PreparationFailedError as error:
             raise SandboxError(error.message) from error
         sandbox = await self._driver.start(_spec(hosted.deployment, prepared))
@@ -121,7 +127,7 @@ class Starter:
             os.urandom(16).hex(),
         )
         log = FunctionLog(
-            store=self._logs(hosted.scope),
+            store=self._places(hosted.scope).logs,
             version=version,
             stream=stream,
             log_fd=sandbox.log_fd,

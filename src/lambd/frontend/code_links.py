@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import os
 import time
-from pathlib import Path
+from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from lambd.http.messages import Request, Response
@@ -24,38 +24,46 @@ class CodeLinks:
 
     PATH = "/_lambd/code/"
 
-    def __init__(self, blobs: BlobStore, base_url: str) -> None:
+    def __init__(self, blobs: Callable[[str], BlobStore | None], base_url: str) -> None:
+        """Args:
+        blobs: a region's archives; None: no such region is open.
+        base_url: where the platform is reached.
+        """
         self._blobs = blobs
         self._base_url = base_url
         self._key = os.urandom(32)
 
-    def link(self, sha256: str) -> str:
-        """A URL at which the archive can be downloaded for ten minutes from now."""
+    def link(self, region: str, sha256: str) -> str:
+        """A URL at which a region's archive can be downloaded for ten minutes from now."""
+        name = f"{region}/{sha256}"
         expires = int(time.time()) + CODE_LINK_VALID_S
-        signature = self._sign(sha256, expires)
-        return f"{self._base_url}{self.PATH}{sha256}?Expires={expires}&Signature={signature}"
+        signature = self._sign(name, expires)
+        return f"{self._base_url}{self.PATH}{name}?Expires={expires}&Signature={signature}"
 
     async def serve(self, request: Request) -> Response:
         """Answer a GET of a link: 403 as S3 does when it is forged or expired."""
-        sha256 = request.path[len(self.PATH) :]
+        name = request.path[len(self.PATH) :]
         query = parse_qs(request.query)
         expires = query.get("Expires", ["0"])[0]
         signature = query.get("Signature", [""])[0]
         if not expires.isascii() or not expires.isdigit() or int(expires) < time.time():
             return _denied("Request has expired")
         if not hmac.compare_digest(
-            self._sign(sha256, int(expires)).encode(), signature.encode("utf-8", "replace")
+            self._sign(name, int(expires)).encode(), signature.encode("utf-8", "replace")
         ):
             return _denied("The request signature does not match")
-        path: Path = self._blobs.path(sha256)
+        region, _, sha256 = name.partition("/")
+        blobs = self._blobs(region)
         try:
-            body = await asyncio.to_thread(path.read_bytes)
+            body = await asyncio.to_thread(blobs.path(sha256).read_bytes) if blobs else None
         except FileNotFoundError:
+            body = None
+        if body is None:
             return Response(404, [("Content-Type", "application/xml")], b"<Error/>")
         return Response(200, [("Content-Type", "application/zip")], body)
 
-    def _sign(self, sha256: str, expires: int) -> str:
-        return hmac.new(self._key, f"{sha256} {expires}".encode(), hashlib.sha256).hexdigest()
+    def _sign(self, name: str, expires: int) -> str:
+        return hmac.new(self._key, f"{name} {expires}".encode(), hashlib.sha256).hexdigest()
 
 
 def _denied(text: str) -> Response:

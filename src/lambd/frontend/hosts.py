@@ -39,20 +39,22 @@ class Host:
     # In lower case, without the port.
     name: str = ""
     port: int | None = None
-    # The first label of a function URL that may exist.
+    # Of a function URL that may exist: the first label, and the region.
     url_id: str | None = None
+    region: str | None = None
 
 
 class Hosts:
     """Knows what hosts there are; remembers what it was asked, for the warm path."""
 
-    def __init__(self, *, region: str, url_domain: str, allowed: Collection[str] = ()) -> None:
+    def __init__(self, *, url_domain: str, allowed: Collection[str] = ()) -> None:
         """Args:
-        region: the one whose function URLs there are.
-        url_domain: what stands behind the region in their names.
+        url_domain: what stands behind the region in the names of function URLs.
         allowed: names at which the API is there, beside loopback ones.
         """
-        self._url = re.compile(rf"([a-z0-9]{{32}})\.lambda-url\.{region}\.{re.escape(url_domain)}")
+        self._url = re.compile(
+            rf"([a-z0-9]{{32}})\.lambda-url\.([a-z0-9-]+)\.{re.escape(url_domain)}"
+        )
         self._allowed = frozenset(name.lower() for name in allowed)
         self._remembered: dict[str | None, Host] = {}
 
@@ -72,8 +74,10 @@ class Hosts:
         name, port = match[1], None if match[2] is None else int(match[2])
         if _URL_LABEL in name:
             url = self._url.fullmatch(name)
-            url_id = None if url is None else url[1]
-            return Host(kind=HostKind.FUNCTION_URL, name=name, port=port, url_id=url_id)
+            url_id, region = (None, None) if url is None else (url[1], url[2])
+            return Host(
+                kind=HostKind.FUNCTION_URL, name=name, port=port, url_id=url_id, region=region
+            )
         is_api = _is_loopback(name) or name in self._allowed
         return Host(kind=HostKind.API if is_api else HostKind.FOREIGN, name=name, port=port)
 

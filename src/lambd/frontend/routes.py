@@ -8,8 +8,10 @@ own that leads here. Both are refused, but for function URLs, whose owners decid
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from lambd.access.authority import Authority
+from lambd.access.sigv4 import signed_region
 from lambd.api.call import LambdaApi
 from lambd.api.operations import HANDLERS
 from lambd.api.operations import Handler as LambdaHandler
@@ -21,7 +23,7 @@ from lambd.frontend.request_limits import RequestLimits
 from lambd.frontend.unserved import UnservedServices, speak_as
 from lambd.frontend.visits import Handler, Visit, refusal
 from lambd.http.messages import Response
-from lambd.model.errors import AccessDeniedError, PlatformError
+from lambd.model.errors import AccessDeniedError, InvalidSignatureError, PlatformError
 from lambd.services.service import Service
 from lambd.urls.serve import FunctionUrls
 from lambd.wire.directory import Directory, load_directory
@@ -30,6 +32,7 @@ from lambd.wire.directory import Directory, load_directory
 Route = Callable[[Visit], Handler | None]
 
 _WEB_PAGE = "The API does not answer web pages: the request has an Origin header"
+_NO_REGION = "Credential should be scoped to a valid region, not '{}'. "
 _FOREIGN = "The API is not served at the host {}: the setting allowed_hosts names others"
 
 
@@ -42,8 +45,8 @@ def routes(
     code_links: CodeLinks,
     function_urls: FunctionUrls,
     limits: RequestLimits,
-) -> tuple[Route, ...]:
-    """The table of contents; what no route takes is no operation."""
+) -> Contents:
+    """The tables of contents of a region; what no route takes is no operation."""
     lambda_operations = LambdaOperations(
         api=lambda_api, handlers=lambda_handlers, authority=authority, limits=limits
     )
@@ -51,22 +54,36 @@ def routes(
     other_services = OtherServices(services, authority=authority, limits=limits)
     served = {"lambda", *(each.model.service for each in services)}
     directory = load_directory()
-    return (
-        # <id>.lambda-url.<region>...: function URLs; no name, or one that is not ours: refused.
-        HostRoutes(function_urls, directory).route,
-        # An Origin header: refused.
-        web_pages,
-        # /_lambd/health, /_lambd/code/...
-        OwnPages(code_links).route,
-        # X-Amz-Target: logs, Application Auto Scaling, EventBridge, ...
-        other_services.route_target,
-        # /2015-03-31/functions/...: Lambda, by method and path.
-        lambda_operations.route,
-        # Signed for, or otherwise named, a service that is not here: told so.
-        UnservedServices(directory, served).route,
-        # /schedules/...: the other services, by method and path.
-        other_services.route_path,
+    # <id>.lambda-url.<region>...: function URLs; no name, or one that is not ours: refused.
+    by_host = HostRoutes(function_urls, directory).route
+    # Signed for, or otherwise named, a service that is not here: told so.
+    unserved = UnservedServices(directory, served).route
+    return Contents(
+        here=(
+            by_host,
+            # An Origin header: refused.
+            web_pages,
+            # /_lambd/health, /_lambd/code/...
+            OwnPages(code_links).route,
+            # X-Amz-Target: logs, Application Auto Scaling, EventBridge, ...
+            other_services.route_target,
+            # /2015-03-31/functions/...: Lambda, by method and path.
+            lambda_operations.route,
+            unserved,
+            # /schedules/...: the other services, by method and path.
+            other_services.route_path,
+        ),
+        nowhere=(by_host, web_pages, unserved, no_region),
     )
+
+
+class Contents(NamedTuple):
+    """What is answered."""
+
+    # Requests for the region, in order.
+    here: tuple[Route, ...]
+    # Requests that are signed for a region that AWS has not.
+    nowhere: tuple[Route, ...]
 
 
 class HostRoutes:
@@ -92,6 +109,11 @@ class HostRoutes:
     def _refuse_foreign(self, visit: Visit) -> None:
         speak_as(visit, self._directory)
         raise AccessDeniedError(_FOREIGN.format(visit.host.name))
+
+
+def no_region(visit: Visit) -> Handler:
+    """Refuse a signature for a region that there is not."""
+    return refusal(InvalidSignatureError, _NO_REGION.format(signed_region(visit.request)))
 
 
 def web_pages(visit: Visit) -> Handler | None:

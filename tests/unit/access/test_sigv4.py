@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambd.access.sigv4 import Key, is_signed, verify
+from lambd.access.sigv4 import Key, is_signed, signed_region, verify
 from lambd.http.messages import Request
 from lambd.model.errors import (
     IncompleteSignatureError,
@@ -311,3 +311,16 @@ def test_aws_own_vector() -> None:
     keys = {"AKIDEXAMPLE": Key(secret="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")}
     now = datetime(2015, 8, 30, 12, 37, tzinfo=UTC)
     assert verify(request, keys=keys, region="us-east-1", now=now, service="service") in keys
+
+
+@pytest.mark.parametrize("expires_s", [None, 60], ids=["header", "query"])
+def test_the_region_of_a_signature_is_told_without_verifying_it(expires_s: int | None) -> None:
+    """In either form; what is signed otherwise, or not at all, names none."""
+    assert signed_region(sign(region="eu-west-1", expires_s=expires_s)) == "eu-west-1"
+
+
+@pytest.mark.parametrize("text", ["Bearer x", "AWS4-HMAC-SHA256 Credential=a/b, Signature=c", ""])
+def test_what_names_no_region_has_none(text: str) -> None:
+    """It goes to the default region, and is judged there."""
+    request = Request("GET", "/", "", {"host": HOST, "authorization": text}, b"")
+    assert signed_region(request) is None

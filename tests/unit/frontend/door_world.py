@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ from lambd.frontend.app import FrontDoor
 from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.hosts import Hosts
 from lambd.frontend.request_limits import RequestLimits
-from lambd.frontend.routes import routes
+from lambd.frontend.routes import Contents, Route, routes
 from lambd.http.exchanges import Exchange, Headers, ResponseStream
 from lambd.http.messages import Request, Response
 from lambd.model.arns import Scope
@@ -134,6 +134,27 @@ async def _read_settings(name: str) -> FunctionSettings | None:
     return FunctionSettings()
 
 
+class FakeRegions:
+    """One region that is open, one that is not yet, and no other."""
+
+    default = "us-east-1"
+
+    def __init__(self, contents: Contents) -> None:
+        self._contents = contents
+        self._open = {self.default}
+
+    def routes(self, region: str) -> Sequence[Route] | None:
+        """Those of the open ones."""
+        return self._contents.here if region in self._open else None
+
+    async def open_routes(self, region: str) -> Sequence[Route]:
+        """Open the second one."""
+        if region != "eu-west-1":
+            return self._contents.nowhere
+        self._open.add(region)
+        return self._contents.here
+
+
 class DoorWorld:
     """Use it as a context: at its end every handler has ended."""
 
@@ -141,7 +162,7 @@ class DoorWorld:
         self.tasks = asyncio.TaskGroup()
         self.urls = FakeUrls()
         self.links = FakeLinks()
-        hosts = Hosts(region="us-east-1", url_domain="localhost")
+        hosts = Hosts(url_domain="localhost")
         limits = RequestLimits(Limits(), hosts)
         contents = routes(
             authority=Authority(SCOPE, SettingsCache(_read_settings)),
@@ -163,7 +184,8 @@ class DoorWorld:
             function_urls=self.urls,
             limits=limits,
         )
-        self.door = FrontDoor(hosts=hosts, limits=limits, routes=contents, tasks=self.tasks)
+        self.regions = FakeRegions(contents)
+        self.door = FrontDoor(hosts=hosts, limits=limits, regions=self.regions, tasks=self.tasks)
 
     async def ask(
         self,

@@ -137,7 +137,10 @@ async def test_parameters_that_are_refused_change_nothing() -> None:
 
 def scope(service: str) -> tuple[str, str]:
     """The header of a signature for a service."""
-    return "Authorization", f"AWS4-HMAC-SHA256 Credential=A/20260102/r/{service}/aws4_request"
+    return (
+        "Authorization",
+        f"AWS4-HMAC-SHA256 Credential=A/20260102/us-east-1/{service}/aws4_request",
+    )
 
 
 async def test_a_service_that_is_not_served_is_named_in_its_protocol() -> None:
@@ -169,3 +172,38 @@ async def test_a_bucket_in_a_foreign_host_is_refused_in_xml() -> None:
     assert (answer.status, answer.headers["content-type"]) == (403, "application/xml")
     assert b"<Code>AccessDenied</Code>" in answer.body
     assert b"allowed_hosts" in answer.body
+
+
+def _signed(region: str) -> list[tuple[str, str]]:
+    credential = f"AKID/20261129/{region}/lambda/aws4_request"
+    text = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"
+    return [("Authorization", text)]
+
+
+async def test_a_request_goes_to_the_region_that_it_is_signed_for() -> None:
+    """The first one of a region opens it."""
+    world = DoorWorld()
+    answer = await world.ask("GET", "/2015-03-31/functions/f", _signed("eu-west-1"))
+    assert answer.status == 200
+    assert world.regions.routes("eu-west-1") is not None
+
+
+async def test_a_region_that_aws_has_not_is_refused() -> None:
+    """As AWS refuses it: the signature is for nowhere."""
+    answer = await DoorWorld().ask("GET", "/2015-03-31/functions/f", _signed("us-esat-1"))
+    assert (answer.status, answer.error) == (403, "InvalidSignatureException")
+
+
+async def test_a_service_that_is_not_served_is_named_whatever_the_region() -> None:
+    """Some have regions of their own, such as `auto`."""
+    text = "AWS4-HMAC-SHA256 Credential=A/20260102/auto/s3/aws4_request"
+    answer = await DoorWorld().ask("GET", "/bucket", [("Authorization", text)])
+    assert (answer.status, answer.headers["content-type"]) == (501, "application/xml")
+
+
+async def test_a_function_url_of_a_region_without_any_opens_none() -> None:
+    """What is asked for by name alone is told not to exist by those that are there."""
+    world = DoorWorld()
+    host = f"{'a' * 32}.lambda-url.eu-west-1.localhost"
+    assert (await world.ask("GET", "/", host=host)).body.startswith(b"url None ")
+    assert world.regions.routes("eu-west-1") is None
