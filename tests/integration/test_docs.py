@@ -74,6 +74,28 @@ def test_modules_that_prose_names_exist() -> None:
     assert lost == []
 
 
+def _paths() -> dict[str, list[str]]:
+    """The files of each path of the architecture page, in order, by the path's name."""
+    text = (
+        (DOCS / "architecture.md").read_text().partition("## Four paths")[2].partition("\n## ")[0]
+    )
+    parts = re.split(r"^\*\*(.+?)\*\*", text, flags=re.MULTILINE)[1:]
+    return {
+        name: re.findall(r"^\d+\. `([^`]+)`", steps, re.MULTILINE)
+        for name, steps in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+def test_paths_of_the_architecture_take_no_step_back() -> None:
+    """Every step is a module, and none is entered twice."""
+    paths = _paths()
+    assert len(paths) == 4
+    for name, steps in paths.items():
+        assert len(steps) >= 4, name
+        assert [step for step in steps if not (ROOT / "src" / "lambd" / step).exists()] == []
+        assert len(set(steps)) == len(steps), name
+
+
 def test_readme_is_short() -> None:
     """What, why, how to begin; the rest has pages of its own."""
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
