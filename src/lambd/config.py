@@ -57,9 +57,11 @@ class Settings:
     events_endpoint_url: str | None = None
     # AWS_ENDPOINT_URL inside environments; None: the platform's own API, "" : not set.
     function_endpoint_url: str | None = None
-    # Credentials that functions get.
+    # Credentials that functions get. On AWS they are temporary ones, so code expects a session token;
+    # with a long-lived key of AWS's own, which has none, it must be "": not set.
     function_access_key_id: str = "lambd"
     function_secret_access_key: str = "lambd"  # noqa: S105 - a placeholder, not a secret
+    function_session_token: str = "lambd"  # noqa: S105 - a placeholder, not a secret
     # Keys of the account that requests may be signed with, beside the one that functions get, each
     # `ID:SECRET`. Function URLs with AuthType AWS_IAM ask for one; the API does not yet.
     access_keys: tuple[str, ...] = ()

@@ -145,3 +145,42 @@ def test_an_update_makes_a_url_ask_for_a_signature(
     changed = aws.update_function_url_config(FunctionName=name, AuthType="AWS_IAM")
     assert changed["AuthType"] == "AWS_IAM"
     assert signed(server, url)[0] == 200
+
+
+SIGNING = """
+import http.client
+import os
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.session import Session
+
+def handler(event, context):
+    request = AWSRequest(method="GET", url=event["url"])
+    SigV4Auth(Session().get_credentials(), "lambda", os.environ["AWS_REGION"]).add_auth(request)
+    endpoint = urlsplit(os.environ["AWS_ENDPOINT_URL"])
+    connection = http.client.HTTPConnection(endpoint.hostname, endpoint.port)
+    headers = {"Host": urlsplit(event["url"]).netloc, **dict(request.headers.items())}
+    connection.request("GET", "/", headers=headers)
+    reply = connection.getresponse()
+    return {
+        "token": os.environ["AWS_SESSION_TOKEN"],
+        "sent": request.headers.get("X-Amz-Security-Token"),
+        "status": reply.status,
+        "functions": len(boto3.client("lambda").list_functions()["Functions"]),
+    }
+"""
+
+
+def test_functions_have_a_session_token_and_sign_with_it(
+    aws: LambdaClient, create: CreateFunction, url: str
+) -> None:
+    """Code asks for it on AWS; here it is part of what requests are signed with."""
+    reply = aws.invoke(FunctionName=create(SIGNING), Payload=json.dumps({"url": url}))
+    result = json.loads(reply["Payload"].read())
+    assert result["token"]
+    assert result["sent"] == result["token"]
+    assert result["status"] == 200
+    assert result["functions"] >= 2

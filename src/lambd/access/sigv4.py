@@ -52,6 +52,12 @@ class Key:
 
     secret: str
     session_token: str | None = None
+    # Whether a request may do without the token, as it can with a key that is not temporary.
+    may_omit_token: bool = False
+
+    def takes(self, token: str | None) -> bool:
+        """Whether a request may come with this token, or without one."""
+        return token == self.session_token or (token is None and self.may_omit_token)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +125,7 @@ def verify(
     signed = _from_query(request) if header is None else _from_header(request, header)
     _check_scope(signed, region, service)
     key = keys.get(signed.credential[0])
-    if key is None or (signed.session_token or None) != key.session_token:
+    if key is None or not key.takes(signed.session_token or None):
         raise UnrecognizedClientError
     _check_time(signed, now)
     pairs = request.header_pairs()

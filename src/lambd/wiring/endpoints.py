@@ -16,7 +16,14 @@ def url_domain(settings: Settings) -> str:
 
 def access_keys(settings: Settings) -> dict[str, Key]:
     """The account's keys: those that are configured, and the one that functions have."""
-    keys = {settings.function_access_key_id: Key(secret=settings.function_secret_access_key)}
+    keys = {
+        settings.function_access_key_id: Key(
+            secret=settings.function_secret_access_key,
+            session_token=settings.function_session_token or None,
+            # It is the operator's, who may sign with it elsewhere.
+            may_omit_token=True,
+        )
+    }
     for text in settings.access_keys:
         identifier, _, secret = text.partition(":")
         keys[identifier] = Key(secret=secret)

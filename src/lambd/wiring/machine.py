@@ -72,6 +72,7 @@ class Machine:
                     credentials=Credentials(
                         access_key_id=settings.function_access_key_id,
                         secret_access_key=settings.function_secret_access_key,
+                        session_token=settings.function_session_token or None,
                     ),
                     endpoint_url=settings.function_endpoint_url,
                     response_limit_bytes=settings.limits.response_payload_bytes,

@@ -195,6 +195,23 @@ def test_a_session_token_must_be_the_keys(expires_s: int | None) -> None:
             verify(request, keys=keys, region="us-east-1", now=datetime.now(UTC))  # noqa: TID251
 
 
+@pytest.mark.parametrize("expires_s", [None, 900], ids=["header", "presigned"])
+def test_a_key_that_is_not_temporary_may_have_a_token_too(expires_s: int | None) -> None:
+    """Then it is sent or not; another one is refused."""
+    keys = {
+        "ASIATEMPORARY": replace(KEYS["ASIATEMPORARY"], may_omit_token=True),
+        "AKIDEXAMPLE": replace(KEYS["AKIDEXAMPLE"], session_token="own", may_omit_token=True),
+    }
+    with_token = sign(key="ASIATEMPORARY", expires_s=expires_s)
+    without = sign(key="AKIDEXAMPLE", expires_s=expires_s)
+    now = datetime.now(UTC)  # noqa: TID251
+    for request in (with_token, without):
+        assert verify(request, keys=keys, region="us-east-1", now=now) in keys
+    keys["ASIATEMPORARY"] = replace(keys["ASIATEMPORARY"], session_token="another")
+    with pytest.raises(UnrecognizedClientError):
+        verify(with_token, keys=keys, region="us-east-1", now=now)
+
+
 def test_another_secret_is_refused() -> None:
     """A known id is not enough."""
     keys = {"AKIDEXAMPLE": Key(secret="guess")}
