@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 from tests.acceptance.conftest import CreateFunction, Server
+from tests.acceptance.function_logs import wait_for_log
 from tests.acceptance.packages import call
 
 if TYPE_CHECKING:
@@ -131,3 +132,48 @@ def test_refusals_have_awss_codes(
         getattr(logs, operation)(**arguments)
 
     assert caught.value.response["Error"]["Code"] == code
+
+
+def test_a_subscribed_function_gets_the_logs_of_another(
+    server: Server, aws: LambdaClient, create: CreateFunction
+) -> None:
+    """What the filter lets pass, soon after it was printed; permission is needed first."""
+    logs = server.logs_client()
+    source = create("def handler(event, context):\n    print('fine')\n    print('ERROR', event)\n")
+    taker = create(
+        """
+        import base64, gzip, json
+
+        def handler(event, context):
+            data = json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
+            for each in data["logEvents"]:
+                print("got", data["logGroup"], data["subscriptionFilters"], each["message"])
+        """
+    )
+    group, arn = f"/aws/lambda/{source}", aws.get_function(FunctionName=taker)["Configuration"]
+    call(aws, source, 0)
+    wanted: Any = {
+        "logGroupName": group,
+        "filterName": "errors",
+        "filterPattern": "ERROR",
+        "destinationArn": arn["FunctionArn"],
+    }
+    with pytest.raises(logs.exceptions.InvalidParameterException, match="Could not execute"):
+        logs.put_subscription_filter(**wanted)
+    aws.add_permission(
+        FunctionName=taker,
+        StatementId="logs",
+        Action="lambda:InvokeFunction",
+        Principal="logs.amazonaws.com",
+        SourceArn=f"arn:aws:logs:us-east-1:000000000000:log-group:{group}:*",
+    )
+    logs.put_subscription_filter(**wanted)
+    (found,) = logs.describe_subscription_filters(logGroupName=group)["subscriptionFilters"]
+    assert {name: found[name] for name in wanted} == wanted  # type: ignore[literal-required]  # names of wanted
+
+    call(aws, source, 42)
+
+    log = wait_for_log(server, taker, f"got {group} ['errors'] ERROR 42")
+    assert "fine" not in log
+    logs.delete_subscription_filter(logGroupName=group, filterName="errors")
+    assert logs.describe_subscription_filters(logGroupName=group)["subscriptionFilters"] == []

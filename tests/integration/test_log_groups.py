@@ -9,12 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from lambd.model.errors import ConflictError, NotFoundError, TooManyTagsError
+from lambd.model.errors import (
+    ConflictError,
+    NotFoundError,
+    QuotaExceededError,
+    TooManyTagsError,
+)
 from lambd.services.logs import store as log_events
 from lambd.services.logs.patterns import parse
 from lambd.services.logs.put_rules import DAY_MS, InputEvent
 from lambd.services.logs.queries import FilterQuery, StreamQuery
 from lambd.services.logs.store import LogStore
+from lambd.services.logs.subscriptions import Delivery, Subscription
 
 GROUP, STREAM = "/my/group", "stream"
 NOW = 1_795_491_805_000
@@ -264,3 +270,53 @@ async def test_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -
     store.append("/aws/lambda/old", "s", [(9, "new")])
     assert await messages(store, "/aws/lambda/old") == ["kept", "new"]
     await store.close()
+
+
+def subscription(name: str, pattern: str = "") -> Subscription:
+    """A subscription filter."""
+    return Subscription(name, pattern, "arn:of:a:function", "ByLogStream", NOW)
+
+
+async def test_subscribers_get_what_their_filters_let_pass(tmp_path: Path) -> None:
+    """Of functions' records and of those that are put, with the ids that readers see."""
+    taken: list[Delivery] = []
+    store = LogStore(tmp_path / "logs.db", 10_000_000, clock=Clock())
+    store.on_delivery(taken.append)
+    await store.open()
+    store.append("other", "s", [(NOW, "ERROR elsewhere")] * 2)
+    await store.create_group(GROUP, log_class="STANDARD", tags={})
+    await store.create_stream(GROUP, STREAM)
+    await store.subscribe(GROUP, subscription("errors", "ERROR"))
+
+    store.append("other", "s", [(NOW, "ERROR elsewhere")])
+    store.append(GROUP, "s", [(NOW, "ERROR 1\n"), (NOW, "fine\n"), (NOW, "ERROR 2\n")])
+    store.append(GROUP, "s", [(NOW, "fine\n")])
+    await store.put_events(GROUP, STREAM, [InputEvent(NOW, "ERROR 3")])
+    await store.unsubscribe(GROUP, "errors")
+    store.append(GROUP, "s", [(NOW, "ERROR 4\n")])
+    found = await store.filter_events(GROUP, FilterQuery(matcher=parse("ERROR")))
+
+    assert [(each.stream, [event.message for event in each.events]) for each in taken] == [
+        ("s", ["ERROR 1\n", "ERROR 2\n"]),
+        (STREAM, ["ERROR 3"]),
+    ]
+    assert [each.filter_name for each in taken] == ["errors"] * 2
+    ids = [event.id for each in taken for event in each.events]
+    assert ids == [event.id for event in found.items][:3]
+    await store.close()
+
+
+async def test_subscriptions_are_kept_and_replaced(store: LogStore) -> None:
+    """Two of a group at most."""
+    await store.subscribe(GROUP, subscription("b"))
+    await store.subscribe(GROUP, subscription("a"))
+    await store.subscribe(GROUP, subscription("b", "new")._replace(created_ms=5))
+
+    assert await store.subscriptions(GROUP) == [subscription("a"), subscription("b", "new")]
+    with pytest.raises(QuotaExceededError):
+        await store.subscribe(GROUP, subscription("c"))
+    with pytest.raises(NotFoundError, match="subscription filter does not exist"):
+        await store.unsubscribe(GROUP, "c")
+    await store.delete_group(GROUP)
+    await store.create_group(GROUP, log_class="STANDARD", tags={})
+    assert await store.subscriptions(GROUP) == []

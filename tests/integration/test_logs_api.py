@@ -23,11 +23,13 @@ from lambd.http.messages import RawHeaders
 from lambd.http.server import HttpServer
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnknownOperationError
+from lambd.model.invocations import InvocationRequest, InvocationResult
 from lambd.model.limits import Limits
 from lambd.model.policies import Principal
 from lambd.model.settings import FunctionSettings
 from lambd.runtimes import catalogue
 from lambd.services.logs.api import LogsApi
+from lambd.services.logs.deliveries import Deliveries
 from lambd.services.logs.store import LogStore
 from lambd.store.settings_cache import SettingsCache
 
@@ -41,6 +43,10 @@ _T = TypeVar("_T")
 
 async def _no_settings(_: str) -> FunctionSettings | None:
     return None
+
+
+async def _never(_: InvocationRequest) -> InvocationResult | None:
+    raise AssertionError
 
 
 AUTHORITY = Authority(SCOPE, SettingsCache(_no_settings))
@@ -100,7 +106,8 @@ async def client(store: LogStore) -> AsyncIterator[CloudWatchLogsClient]:
     sock = socket.create_server(("127.0.0.1", 0))
     sock.setblocking(False)
     async with asyncio.TaskGroup() as tasks:
-        api = LogsApi(store, contexts)
+        deliveries = Deliveries(authority=AUTHORITY, contexts=contexts, invoke=_never)
+        api = LogsApi(store, contexts, deliveries)
         server = HttpServer(LogsFrontDoor(api, tasks))
         await server.listen(sock)
         made = boto3.client(

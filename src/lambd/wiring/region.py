@@ -42,6 +42,7 @@ from lambd.services.dispatch.sources import Sources
 from lambd.services.eventbridge.api import EventsApi
 from lambd.services.eventbridge.source import RuleSource
 from lambd.services.logs.api import LogsApi
+from lambd.services.logs.deliveries import Deliveries
 from lambd.services.logs.store import LogStore
 from lambd.services.scheduler.api import SchedulerApi
 from lambd.services.scheduler.source import ScheduleSource
@@ -168,6 +169,10 @@ class Region:
             url_domain=url_domain(settings),
         )
         contexts = self._lambda_api.context
+        self.log_deliveries = Deliveries(
+            authority=self._authority, contexts=contexts, invoke=self.pipeline.invoke
+        )
+        self.logs.on_delivery(self.log_deliveries.take)
         self.autoscaler = Autoscaler(
             database=database,
             context=partial(contexts, principals.service("application-autoscaling.amazonaws.com")),
@@ -217,7 +222,7 @@ class Region:
             authority=self._authority,
             lambda_api=self._lambda_api,
             services=[
-                LogsApi(self.logs, contexts).service(),
+                LogsApi(self.logs, contexts, self.log_deliveries).service(),
                 AutoscalingApi(database, contexts).service(),
                 EventsApi(database, contexts).service(),
                 SchedulerApi(database, contexts).service(),
@@ -231,6 +236,7 @@ class Region:
         """What runs for as long as the region is served, in no order."""
         return (
             self.logs.run(),
+            self.log_deliveries.run(),
             self.reconciler.run(),
             self.allocator.run(),
             self.autoscaler.run(),

@@ -1,7 +1,8 @@
 """The CloudWatch Logs API, the part that reads: groups, streams, events; `aws logs tail` works.
 
 Takes decoded parameters and returns members as the service model spells them; JSON 1.1 itself is
-`wire`'s. What makes and changes groups and streams is in `group_api.py`.
+`wire`'s. What makes and changes groups and streams is in `group_api.py`, subscriptions in
+`subscription_api.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from lambd.control.context import ControlContext
 from lambd.model.arns import Scope
 from lambd.model.errors import InvalidParameterError
 from lambd.services.logs import patterns as log_patterns
+from lambd.services.logs.deliveries import Deliveries
 from lambd.services.logs.errors import error_table
 from lambd.services.logs.group_api import GroupApi
 from lambd.services.logs.group_names import group_arn, group_of, name_of
@@ -25,6 +27,7 @@ from lambd.services.logs.queries import (
     StreamQuery,
 )
 from lambd.services.logs.store import LogStore
+from lambd.services.logs.subscription_api import SubscriptionApi
 from lambd.services.service import Contexts, Service
 
 _DESCRIBE_LIMIT = 50
@@ -34,8 +37,9 @@ _EVENTS_LIMIT = 10_000
 class LogsApi:
     """Answers CloudWatch Logs operations from the log store; safe for concurrent calls."""
 
-    def __init__(self, store: LogStore, contexts: Contexts) -> None:
+    def __init__(self, store: LogStore, contexts: Contexts, deliveries: Deliveries) -> None:
         self._store = store
+        self._deliveries = deliveries
         self._contexts = contexts
 
     def service(self) -> Service:
@@ -53,6 +57,7 @@ class LogsApi:
                 "GetLogEvents": self._get_log_events,
                 "FilterLogEvents": self._filter_log_events,
                 **GroupApi(self._store).handlers(),
+                **SubscriptionApi(self._store, self._deliveries).handlers(),
             },
         )
 

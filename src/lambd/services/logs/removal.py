@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import sqlalchemy
 from sqlalchemy import ColumnElement, bindparam, delete, func, select, update
 
-from lambd.services.logs.tables import events, groups, streams
+from lambd.services.logs.tables import events, groups, streams, subscriptions
 
 # Events removed in one transaction; more where many have the same time.
 _EVENTS_AT_ONCE = 10_000
@@ -55,8 +55,9 @@ def remove_before(
 
 
 def delete_group(connection: sqlalchemy.Connection, group_id: int) -> None:
-    """Remove the rows of a group without events, and of its streams."""
+    """Remove the rows of a group without events, and of what belongs to it."""
     connection.execute(delete(streams).where(streams.c.group_id == group_id))
+    connection.execute(delete(subscriptions).where(subscriptions.c.group_id == group_id))
     connection.execute(delete(groups).where(groups.c.id == group_id))
 
 

@@ -21,7 +21,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import sqlalchemy
 import structlog
 
-from lambd.services.logs import group_rows, queries
+from lambd.services.logs import group_rows, queries, subscriptions
 from lambd.services.logs.put_rules import Accepted, InputEvent
 from lambd.services.logs.queries import (
     EventPage,
@@ -33,6 +33,7 @@ from lambd.services.logs.queries import (
     Page,
     StreamQuery,
 )
+from lambd.services.logs.subscriptions import Delivery, Subscription
 from lambd.services.logs.tables import create_engine
 from lambd.services.logs.writer import Batch, LogWriter
 
@@ -65,6 +66,7 @@ class LogStore:
         clock: milliseconds since the epoch; None: the machine's.
         """
         self._clock = _now_ms if clock is None else clock
+        self._take: Callable[[Delivery], None] | None = None
         self._path = path
         self._limit_bytes = limit_bytes
         self._waiting: deque[Batch] = deque()
@@ -78,6 +80,10 @@ class LogStore:
         self._engine: sqlalchemy.Engine | None = None
         self._writer: LogWriter | None = None
 
+    def on_delivery(self, take: Callable[[Delivery], None]) -> None:
+        """Have what subscribers get handed to this, on the event loop; before `open`."""
+        self._take = take
+
     async def open(self) -> None:
         """Open the file; before it, records wait.
 
@@ -85,9 +91,16 @@ class LogStore:
             UnavailableError: another release of lambd wrote the file.
         """
 
+        take, loop = self._take, asyncio.get_running_loop()
+
+        def deliver(delivery: Delivery) -> None:
+            if take is not None:
+                loop.call_soon_threadsafe(take, delivery)
+
         def work() -> tuple[sqlalchemy.Engine, LogWriter]:
             engine = create_engine(self._path)
-            return engine, LogWriter(engine, self._limit_bytes)
+            deliver_to = None if take is None else deliver
+            return engine, LogWriter(engine, self._limit_bytes, deliver_to)
 
         self._engine, self._writer = await asyncio.get_running_loop().run_in_executor(
             self._writes, work
@@ -236,6 +249,31 @@ class LogStore:
         """
         await self._change(group_rows.set_retention, group, days)
         await self.expire()
+
+    async def subscribe(self, group: str, wanted: Subscription) -> None:
+        """Have events go to a destination from now on; a filter of the same name is replaced.
+
+        Raises:
+            NotFoundError: there is no such group.
+            QuotaExceededError: it has as many filters as it may.
+        """
+        await self._change(subscriptions.put, group, wanted)
+
+    async def unsubscribe(self, group: str, name: str) -> None:
+        """End a subscription.
+
+        Raises:
+            NotFoundError: there is no such group or filter.
+        """
+        await self._change(subscriptions.remove, group, name)
+
+    async def subscriptions(self, group: str) -> list[Subscription]:
+        """The subscription filters of a group by name.
+
+        Raises:
+            NotFoundError: there is no such group.
+        """
+        return await self._read(subscriptions.of_group, group)
 
     async def tags_of(self, group: str) -> dict[str, str]:
         """The tags of a group.

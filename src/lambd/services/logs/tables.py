@@ -29,7 +29,7 @@ from sqlalchemy import event as engine_event
 from lambd.model.errors import UnavailableError
 
 # Written to the file's user_version; a file with another number is not ours to read.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _BUSY_TIMEOUT_MS = 10_000
 # What the write-ahead log is cut back to after a checkpoint.
 _JOURNAL_BYTES = 16 * 1024 * 1024
@@ -85,6 +85,20 @@ events = Table(
 )
 
 
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("group_id", ForeignKey("groups.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("pattern", Text, nullable=False),
+    Column("destination_arn", Text, nullable=False),
+    Column("distribution", Text, nullable=False),
+    Column("created_ms", Integer, nullable=False),
+    UniqueConstraint("group_id", "name"),
+)
+
+
 def create_engine(path: Path) -> sqlalchemy.Engine:
     """Open the file, making it and its tables if need be.
 
@@ -101,6 +115,7 @@ def create_engine(path: Path) -> sqlalchemy.Engine:
                 f"{path} was written by another release of lambd; move it away to start with no "
                 "function logs."
             )
+        # Version 2 had no subscriptions, whose table is made below.
         if version == 1:
             _migrate_from_1(connection)
         metadata.create_all(connection)

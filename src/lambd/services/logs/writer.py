@@ -5,19 +5,22 @@ Blocking code for the log store's worker thread; one instance owns the file's wr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
 import sqlalchemy
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, text, update
 from sqlalchemy.dialects import sqlite
 
-from lambd.services.logs import group_rows, put_rules, queries, removal
+from lambd.services.logs import group_rows, put_rules, queries, removal, subscriptions
 from lambd.services.logs.put_rules import DAY_MS, InputEvent
+from lambd.services.logs.subscriptions import Delivery, Tap
 from lambd.services.logs.tables import events, groups, streams
 
 _T = TypeVar("_T")
+# Takes what a subscriber gets; called on the writer's thread.
+Deliver = Callable[[Delivery], None]
 
 # What an event takes in the file beside its message: its row's and its index entries' columns.
 EVENT_OVERHEAD_BYTES = 100
@@ -64,8 +67,18 @@ class _Stream(NamedTuple):
 class LogWriter:
     """See the module header."""
 
-    def __init__(self, engine: sqlalchemy.Engine, limit_bytes: int) -> None:
+    def __init__(
+        self, engine: sqlalchemy.Engine, limit_bytes: int, deliver: Deliver | None = None
+    ) -> None:
+        """Args:
+        engine: the file's.
+        limit_bytes: of events; `make_room` keeps to it.
+        deliver: takes what subscribers get of stored events; None: nobody does.
+        """
         self._engine = engine
+        self._deliver = deliver
+        # By group; None: to be read.
+        self._taps: Mapping[str, Sequence[Tap]] | None = None
         self._limit_bytes = limit_bytes
         self._streams: dict[tuple[str, str], _Stream] = {}
         with engine.begin() as connection:
@@ -78,22 +91,45 @@ class LogWriter:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: nothing of the batches was stored.
         """
+        batches = [batch for batch in batches if batch.records]
         try:
             with self._engine.begin() as connection:
+                last_id = self._last_id(connection, batches)
                 added = self._insert(connection, batches, now_ms)
         except sqlalchemy.exc.SQLAlchemyError:
             # What was made in the transaction is gone with it.
             self._streams.clear()
             raise
         self._stored_bytes += added
+        if last_id is not None:
+            self._tell_subscribers(batches, last_id)
 
-    def _insert(self, connection: sqlalchemy.Connection, batches: Iterable[Batch], now: int) -> int:
+    def _last_id(self, connection: sqlalchemy.Connection, batches: Sequence[Batch]) -> int | None:
+        """The id before that of the next event; None if nobody has subscribed to any batch."""
+        if self._deliver is None:
+            return None
+        if self._taps is None:
+            self._taps = subscriptions.taps(connection)
+        if not any(batch.group in self._taps for batch in batches):
+            return None
+        last_id = text("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'")
+        return int(connection.execute(last_id).scalar_one())
+
+    def _tell_subscribers(self, batches: Sequence[Batch], last_id: int) -> None:
+        """Hand over what filters let pass of stored batches, whose events have ids in a row."""
+        first_id = last_id + 1
+        for group, stream, records in batches:
+            for tap in (self._taps or {}).get(group, ()):
+                delivery = tap.delivery(group, stream, first_id, records)
+                if delivery is not None and self._deliver is not None:
+                    self._deliver(delivery)
+            first_id += len(records)
+
+    def _insert(self, connection: sqlalchemy.Connection, batches: Sequence[Batch], now: int) -> int:
         rows: list[_Row] = []
         # Stream -> its first and last time, and how much it grew.
         touched: dict[int, list[int]] = {}
         for group, name, records in batches:
-            if not records:
-                continue
             stream = self._stream(connection, group, name, records, now)
             facts = touched.setdefault(stream.id, [records[0][0], records[0][0], 0])
             for time, message in records:
@@ -193,6 +229,7 @@ class LogWriter:
 
     def change(self, work: Callable[[sqlalchemy.Connection], _T]) -> _T:
         """Do something to rows of groups or streams in a transaction that outlives a power cut."""
+        self._taps = None
         with self._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA synchronous=FULL")
             connection.commit()
