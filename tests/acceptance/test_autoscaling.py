@@ -315,7 +315,7 @@ def test_a_function_that_is_gone_fails_activities_and_keeps_its_target(
     last = activities_of(scaling, "doomed")[-1]
     assert last["StatusCode"] == "Failed"
     assert last["StatusMessage"].startswith(
-        "Failed to set provisioned concurrency to 1. Reason: Function not found: arn:aws:lambda:"
+        "Failed to set provisioned concurrency to 1. Reason: Cannot find alias arn: arn:aws:lambda:"
     )
     assert target_of(scaling, "doomed")["MinCapacity"] == 1
     scaling.deregister_scalable_target(**resource("doomed"))
