@@ -63,10 +63,10 @@ class EventEnds:
                 targets.append(target)
         return EventEnd(reason=ended.reason, targets=tuple(targets))
 
-    def followers(self, event: QueuedEvent, end: EventEnd) -> tuple[QueuedEvent, ...]:
+    def successors(self, event: QueuedEvent, end: EventEnd) -> tuple[QueuedEvent, ...]:
         """The events that tell functions of it."""
-        found = (self._follower(event, target) for target in end.targets if is_function(target))
-        return tuple(follower for follower in found if follower is not None)
+        found = (self._successor(event, target) for target in end.targets if is_function(target))
+        return tuple(successor for successor in found if successor is not None)
 
     async def _goes_on(self, event: QueuedEvent, target: Target) -> bool:
         """Whether a target is a function that has run in this chain as often as it may."""
@@ -78,7 +78,7 @@ class EventEnds:
         arn = self._options.scope.function_arn(name)
         return is_stopped and is_exhausted(event.trace_header, arn)
 
-    def _follower(self, event: QueuedEvent, target: Target) -> QueuedEvent | None:
+    def _successor(self, event: QueuedEvent, target: Target) -> QueuedEvent | None:
         """The event that tells a function; None when it would be too large for one."""
         moment_us, scope = self._now_us(), self._options.scope
         payload = result_record(event, scope, moment_us).encode()

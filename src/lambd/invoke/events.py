@@ -247,16 +247,16 @@ class EventQueue:
 
     def _remove(self, event: QueuedEvent) -> None:
         """Remove an event in the transaction that adds those by which functions are told."""
-        followers = () if event.end is None else self._ends.followers(event, event.end)
-        self._journal.remove(event, partial(self._removed, event, followers), followers)
+        successors = () if event.end is None else self._ends.successors(event, event.end)
+        self._journal.remove(event, partial(self._removed, event, successors), successors)
 
     def _removed(
         self,
         event: QueuedEvent,
-        followers: tuple[QueuedEvent, ...],
+        successors: tuple[QueuedEvent, ...],
         _error: UnavailableError | None,
     ) -> None:
         self._turns.release(event, None)
-        for follower in followers:
-            self._turns.offer(follower)
+        for successor in successors:
+            self._turns.offer(successor)
         self._note_end()

@@ -136,15 +136,15 @@ class EventJournal:
         self,
         event: QueuedEvent,
         committed: CommittedCallback,
-        followers: Iterable[QueuedEvent] = (),
+        successors: Iterable[QueuedEvent] = (),
     ) -> None:
         """Remove an event that is done with and, in the same transaction, add those it leads to.
 
         Without any it may take a moment, since nobody waits for it.
         """
-        added = tuple(followers)
-        for follower in added:
-            follower.id = next(self._numbers)
+        added = tuple(successors)
+        for successor in added:
+            successor.id = next(self._numbers)
         self._submit(_Change(added, None, event.id, committed))
 
     async def due(
