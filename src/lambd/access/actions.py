@@ -38,6 +38,13 @@ _GOVERNED = frozenset(
 )
 
 
+def _action(operation: str) -> str:
+    return _ACTIONS.get(operation) or f"lambda:{operation}"
+
+
+_GOVERNED_ACTIONS = {operation: _action(operation) for operation in _GOVERNED}
+
+
 def service_action(service: str, operation: str) -> str:
     """`<service>:<action>`; the service's name is its model's (`logs`, `events`, ...)."""
     return f"{service}:{operation}"
@@ -51,9 +58,9 @@ def lambda_action(
     Raises:
         InvalidParameterError, NotFoundError: the function's name is not valid here.
     """
-    action = _ACTIONS.get(operation) or f"lambda:{operation}"
-    if operation not in _GOVERNED:
-        return action, None
+    action = _GOVERNED_ACTIONS.get(operation)
+    if action is None:
+        return _action(operation), None
     name = params.get("FunctionName") or params.get("Resource", "")
     if ":function:" not in name and name.startswith("arn:"):
         # Tags of what is no function.

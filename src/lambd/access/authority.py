@@ -62,7 +62,9 @@ class Authority:
         settings = self._settings.get_nowait(function.name)
         if settings is None:
             return self._authorise_later(principal, action, function, origin, keys)
-        self._check(principal, action, function, settings, origin, keys)
+        # The warm path is the first half of this: nothing can refuse it.
+        if settings.policies or principal is not self.root:
+            self._check(principal, action, function, settings, origin, keys)
         return None
 
     async def _authorise_later(
@@ -90,9 +92,6 @@ class Authority:
         `$LATEST` is judged as the unqualified function, whose policy it has; a version or an alias
         by its own policy, and by what the function's says of it in a wildcard.
         """
-        if not settings.policies and principal is self.root:
-            # The warm path.
-            return
         qualifier = None if function.qualifier == LATEST else function.qualifier
         resource = self._scope.function_arn(function.name, qualifier)
         policies = [
