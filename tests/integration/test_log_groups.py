@@ -11,6 +11,7 @@ import pytest
 
 from lambd.model.errors import (
     ConflictError,
+    InvalidParameterError,
     NotFoundError,
     QuotaExceededError,
     TooManyTagsError,
@@ -232,6 +233,19 @@ async def test_tags_are_added_and_removed(store: LogStore) -> None:
     with pytest.raises(TooManyTagsError):
         await store.change_tags(GROUP, added={str(key): "" for key in range(49)}, removed=())
     assert len(await store.tags_of(GROUP)) == 2
+
+
+async def test_tags_that_a_group_may_not_have_are_refused(store: LogStore) -> None:
+    """When it is made as well; then it is not."""
+    with pytest.raises(InvalidParameterError, match="reserved"):
+        await store.change_tags(GROUP, added={"aws:k": "v"}, removed=())
+    with pytest.raises(InvalidParameterError, match="reserved"):
+        await store.create_group("tagged", log_class="STANDARD", tags={"aws:k": "v"})
+    many = {str(key): "" for key in range(51)}
+    with pytest.raises(TooManyTagsError):
+        await store.create_group("tagged", log_class="STANDARD", tags=many)
+    with pytest.raises(NotFoundError):
+        await store.tags_of("tagged")
 
 
 async def test_unknown_groups_are_not_found(store: LogStore) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 import sqlalchemy
 from sqlalchemy import insert, select, update
 
-from lambd.model.errors import ConflictError, TooManyTagsError
+from lambd.model.errors import ConflictError
+from lambd.model.tags import check_tags, with_tags, without_tags
 from lambd.services.logs.queries import group_id
 from lambd.services.logs.tables import groups, streams
 
@@ -27,7 +28,9 @@ def create_group(
 
     Raises:
         ConflictError: there is one by this name.
+        TooManyTagsError, InvalidParameterError: it may not have these tags.
     """
+    check_tags(tags, _MAX_TAGS)
     if connection.scalar(select(groups.c.id).where(groups.c.name == name)) is not None:
         raise ConflictError("The specified log group already exists")
     row = {"name": name, "created_ms": now_ms, "log_class": log_class, "tags": json.dumps(tags)}
@@ -93,10 +96,8 @@ def change_tags(
     Raises:
         NotFoundError: there is no such group.
         TooManyTagsError: it would have too many.
+        InvalidParameterError: a key is reserved.
     """
-    tags = {**tags_of(connection, group), **added}
-    tags = {key: value for key, value in tags.items() if key not in removed}
-    if len(tags) > _MAX_TAGS:
-        raise TooManyTagsError(f"A log group can have at most {_MAX_TAGS} tags.")
+    tags = with_tags(without_tags(tags_of(connection, group), removed), added, _MAX_TAGS)
     found = groups.c.name == group
     connection.execute(update(groups).where(found).values(tags=json.dumps(tags)))
