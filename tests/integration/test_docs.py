@@ -24,7 +24,7 @@ _MODULE = re.compile(r"`((?:[\w.]+/)*\w+\.py)`")
 _OF_OTHERS = frozenset({"app.py", "utils.py"})
 
 
-@pytest.mark.parametrize("name", ["coverage.md", "cli.md", "deviations.md"])
+@pytest.mark.parametrize("name", ["coverage.md", "cli.md", "deviations.md", "architecture.md"])
 def test_generated_page_is_up_to_date(name: str) -> None:
     """`./dev docs` writes them again."""
     assert (DOCS / name).read_text() == pages()[name]

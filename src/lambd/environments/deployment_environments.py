@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from lambd.environments.environment import AcquiredCallback, ExecutionEnvironment, Phase
+from lambd.environments.environment import AcquiredCallback, ExecutionEnvironment
+from lambd.environments.phases import ON_ITS_WAY, Phase
 from lambd.environments.room import host_full
 from lambd.model.errors import PlatformError
 from lambd.model.hosting import HostedVersion
-
-# Phases that end with the environment being available.
-_ON_ITS_WAY = frozenset({Phase.FINISHING, Phase.STARTING, Phase.RESETTING})
 
 
 class Waiter:
@@ -83,7 +81,7 @@ class DeploymentEnvironments:
         ask for more in a moment; not those that wait for their turn to start.
         """
         missing = waiting - self.starting
-        return missing > 0 and missing > sum(e.phase in _ON_ITS_WAY for e in self.environments)
+        return missing > 0 and missing > sum(e.phase in ON_ITS_WAY for e in self.environments)
 
     def count_starting(self) -> int:
         """Environments that have not been available yet."""

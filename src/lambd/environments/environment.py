@@ -3,21 +3,11 @@
 Theory of operation. An environment is driven by callbacks on the event loop, not by a task of its
 own, since the warm path passes here for each invocation. What happens to it comes from four
 places: the session (the runtime called), init's control socket (the runtime process ended), a
-timer (the function's timeout), and its owner, the pool (`invoke`, `freeze`, `close`).
+timer (the function's timeout), and its owner, the pool (`invoke`, `freeze`, `close`). Each begins
+in `callback_root.py`, and `phases.py` has what may follow what.
 
-    STARTING --ready--> IDLE --invoke--> BUSY --response--> FINISHING --next--> IDLE
-        |                 |                \\                    |
-        |failed           |runtime died     \\ timeout, exit     | timeout, exit
-        v                 v                  v                   v
-      COLD <----------- RESETTING <-----------------------------'
-        |
-        '--invoke--> INVOKE_INIT --ready--> BUSY
-
-COLD is a sandbox without a runtime process: after a failed init phase, whose retry AWS runs inside
-the next invocation ("suppressed init"), and after a timeout or a crash, which keep /tmp but no
-process (runtime.md section 3). The caller gets its result as soon as the runtime responds; the
-invocation is over, reported and billed, when the runtime asks for the next. Durations are taken
-from `time.monotonic`, since the event loop's own clock has whole milliseconds only.
+Durations are taken from `time.monotonic`, since the event loop's own clock has whole milliseconds
+only.
 """
 
 from __future__ import annotations
@@ -26,15 +16,16 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from enum import StrEnum, auto
 from typing import Protocol
 
 import structlog
 
+from lambd.environments.callback_root import CallbackRoot
 from lambd.environments.failures import Failure, exited, timed_out
 from lambd.environments.function_log import FunctionLog
+from lambd.environments.phases import INITIALISING, TRANSITIONS, Event, Phase, after
 from lambd.environments.processes import Launch, Processes
-from lambd.environments.relay import ResponseRelay, StreamLimits
+from lambd.environments.relay import StreamLimits
 from lambd.environments.running import ResultCallback, Running
 from lambd.environments.shutdown import ShutdownReason
 from lambd.http.exchanges import StreamedExchange
@@ -47,11 +38,11 @@ from lambd.model.errors import (
 )
 from lambd.model.functions import FunctionVersion
 from lambd.model.hosting import HostedVersion, PartsListener
-from lambd.model.invocations import Invocation, StreamHead
+from lambd.model.invocations import Invocation
 from lambd.model.limits import INIT_TIMEOUT_S, PROVISIONED_INIT_TIMEOUT_S
 from lambd.runtimeapi.session import PartCallback, RuntimeOutcome, RuntimeSession
+from lambd.runtimeapi.state import InvalidStateTransitionError
 from lambd.sandbox.driver import Sandbox
-from lambd.telemetry.lines import Report
 
 _log = structlog.get_logger(__name__)
 
@@ -61,20 +52,9 @@ _TRUNCATED_GRACE_S = 1.0
 _MIB = 1024 * 1024
 
 
-class Phase(StrEnum):
-    """Where an environment stands; see the module header."""
-
-    STARTING = auto()
-    IDLE = auto()
-    BUSY = auto()
-    FINISHING = auto()
-    RESETTING = auto()
-    COLD = auto()
-    INVOKE_INIT = auto()
-    DEAD = auto()
-
-
-_INITIALISING = frozenset({Phase.STARTING, Phase.INVOKE_INIT})
+# The two moves of the warm path that are looked up without a call.
+_ON_INVOKE = TRANSITIONS[Event.INVOKE]
+_ON_RESPONSE = TRANSITIONS[Event.RESPONSE]
 
 AcquiredCallback = Callable[["ExecutionEnvironment | PlatformError"], None]
 
@@ -134,14 +114,17 @@ class ExecutionEnvironment:
         self._log = log
         self._owner = owner
         self._phase = Phase.STARTING
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        self._root = CallbackRoot(sandbox.id, self._die)
         self._running: Running | None = None
-        self._init_done: asyncio.Future[Failure | None] = self._loop.create_future()
+        # Whether it has been given an invocation.
+        self._is_used = False
+        self._init_done: asyncio.Future[Failure | None] = loop.create_future()
         # Duration of the init phase, until the first invocation has reported it.
         self._unreported_init_ms: float | None = None
         # Looks whether the invocation's time is up.
         self._timer: asyncio.TimerHandle | None = None
-        self._processes = Processes(sandbox, launch, self.session, self)
+        self._processes = Processes(self._root, sandbox, launch, self.session, self)
         # Done when the shutdown phase before the end is over.
         self._spun_down: asyncio.Future[None] | None = None
 
@@ -160,7 +143,10 @@ class ExecutionEnvironment:
     @property
     def is_usable(self) -> bool:
         """Whether it can take an invocation now: checked before every reuse."""
-        return self._phase is Phase.COLD or (self._phase is Phase.IDLE and self.session.is_ready)
+        if self._phase is not Phase.IDLE:
+            return self._phase is Phase.COLD
+        # Of what is killed while it is frozen nobody hears.
+        return self.session.is_ready and (not self.is_frozen or self._sandbox.is_alive())
 
     async def initialise(self) -> Failure | None:
         """Run the init phase; tells how it failed, if it did.
@@ -188,7 +174,7 @@ class ExecutionEnvironment:
         self._log.extensions(self.session.extensions.extensions)
         if failure is None:
             self._unreported_init_ms = self._ms_since(started)
-            self._become_available(Phase.IDLE)
+            self._become_available(Event.INITIALISED)
         else:
             self._log.init_report(
                 self._ms_since(started), status="error", error_type=failure.error_type
@@ -223,13 +209,13 @@ class ExecutionEnvironment:
             parts: takes the response as it comes, if the caller wants it so.
 
         Raises:
-            SandboxError: the environment takes no invocation now, or could not be thawed and is
-                DEAD.
+            SandboxError: the environment takes no invocation now, or could not be thawed or take
+                this one and is DEAD.
         """
         self.is_held = False
-        is_idle = self._phase is Phase.IDLE
-        if not is_idle and self._phase is not Phase.COLD:
-            raise SandboxError(f"Environment {self._sandbox.id} is {self._phase.name}")
+        goal = _ON_INVOKE.get(self._phase)
+        if goal is None:
+            raise SandboxError(f"Environment {self._sandbox.id} is {self._phase}")
         if self.is_frozen:
             self._thaw()
         running = Running(invocation, time.monotonic(), done, self._unreported_init_ms)
@@ -237,14 +223,21 @@ class ExecutionEnvironment:
             running.listener = parts
         self._unreported_init_ms = None
         self._running = running
+        self._is_used = True
         if self._timer is None:
-            self._timer = self._loop.call_later(self.config.timeout_s, self._look_at_time)
+            self._timer = self._root.call_later(self.config.timeout_s, self._look_at_time)
         self._log.start(invocation.request_id, keep_tail=invocation.wants_log_tail)
-        if is_idle:
-            self._deliver(running)
-        else:
-            self._phase = Phase.INVOKE_INIT
+        self._phase = goal
+        if goal is Phase.INVOKE_INIT:
             self._processes.start()
+            return
+        try:
+            self._deliver(running)
+        except InvalidStateTransitionError as error:
+            # The runtime has gone since it was last looked at, and nobody has told yet.
+            self._running = None
+            self._die()
+            raise SandboxError(str(error)) from error
 
     def _thaw(self) -> None:
         try:
@@ -266,7 +259,7 @@ class ExecutionEnvironment:
         An idle environment's extensions have their shutdown phase.
         """
         if self._phase is Phase.IDLE and self.session.extensions.is_active:
-            self._spun_down = self._loop.create_future()
+            self._spun_down = asyncio.get_running_loop().create_future()
             self._reset(ShutdownReason.SPINDOWN)
             await self._spun_down
         if self._phase is not Phase.DEAD:
@@ -292,28 +285,31 @@ class ExecutionEnvironment:
         if self._phase is Phase.BUSY:
             self._settle_truncated()
         extensions = self.session.extensions
-        if self._phase in _INITIALISING:
+        if self._phase in INITIALISING:
             extensions.close_registration()
         if extensions.is_active and not extensions.are_ready:
             return
         if self._phase is Phase.FINISHING:
             self._finish()
-            self._become_available(Phase.IDLE)
+            if self._processes.had_oom_kill:
+                self._die()
+            else:
+                self._become_available(Event.NEXT)
         elif self._phase is Phase.STARTING:
             self._settle_init(None)
         elif self._phase is Phase.INVOKE_INIT and self._running is not None:
             self._log.extensions(extensions.extensions)
+            self._move(Event.READY)
             self._deliver(self._running)
 
     def runtime_responded(self, outcome: RuntimeOutcome) -> None:
         """The runtime answered: the caller has its result now, the report comes with `next`."""
         running = self._running
-        if running is None or self._phase is not Phase.BUSY:
+        goal = _ON_RESPONSE.get(self._phase)
+        if running is None or goal is None:
             return
-        self._phase = Phase.FINISHING
-        if running.parts is not None and outcome.error_type is None:
-            outcome = RuntimeOutcome(payload=b"".join(running.parts))
-        running.outcome = outcome
+        self._phase = goal
+        running.respond(outcome)
         if not running.invocation.wants_log_tail:
             self._answer(running)
 
@@ -323,33 +319,30 @@ class ExecutionEnvironment:
         if running is None or self._phase is not Phase.BUSY:
             # Its time is up; what it still sends is nobody's.
             return _drop
-        listener = running.listener
-        if listener is None:
-            running.parts = []
-            return running.parts.append
-        running.relay = relay = ResponseRelay(source, listener, self._stream_limits)
-        head = StreamHead(
-            executed_version=self.version.version, content_type=content_type, is_streamed=True
-        )
-        listener.begin(head)
-        return relay.receive
+        return running.stream(source, content_type, self.version.version, self._stream_limits)
+
+    def crashed(self) -> None:
+        """The session met a fault of ours."""
+        self._die()
+
+    # -- a streamed answer's listener
 
     def resume_stream(self) -> None:
-        """The listener takes more."""
-        if self._running is not None and self._running.relay is not None:
-            self._running.relay.resume()
+        """It takes more."""
+        if self._running is not None:
+            self._running.resume_stream()
 
     def discard_stream(self) -> None:
-        """The listener is gone: the function goes on for nobody."""
-        if self._running is not None and self._running.relay is not None:
-            self._running.relay.discard()
+        """It is gone: the function goes on for nobody."""
+        if self._running is not None:
+            self._running.discard_stream()
 
     def runtime_truncated(self, outcome: RuntimeOutcome) -> None:
         """A streamed answer broke off; if the runtime's end is the reason, that is what counts."""
         running = self._running
         if running is not None and self._phase is Phase.BUSY:
             running.truncated = outcome
-            self._loop.call_later(_TRUNCATED_GRACE_S, self._settle_truncated)
+            self._root.call_later(_TRUNCATED_GRACE_S, self._settle_truncated)
 
     def runtime_init_failed(self, outcome: RuntimeOutcome) -> None:
         """The runtime reported that its init failed; AWS passes its document on untouched."""
@@ -367,7 +360,6 @@ class ExecutionEnvironment:
 
     def _deliver(self, running: Running) -> None:
         remaining_s = running.started + self.config.timeout_s - time.monotonic()
-        self._phase = Phase.BUSY
         deadline_ms = int((time.time() + remaining_s) * 1000)
         self.session.deliver(
             running.invocation, deadline_ms, takes_parts=running.listener is not None
@@ -384,37 +376,24 @@ class ExecutionEnvironment:
 
     def _answer(self, running: Running) -> None:
         """Give the caller its result, unless it has it."""
-        done, running.done = running.done, None
-        if done is None:
-            return
         tail = self._log.tail() if running.invocation.wants_log_tail else None
-        if running.relay is not None:
-            running.relay.close()
-        done(running.result(self.version.version, tail))
+        running.answer(self.version.version, tail)
 
     def _finish(self) -> None:
         """Report the invocation under way and answer its caller."""
         running, self._running = self._running, None
         if running is None:
             return
-        duration_ms = (time.monotonic() - running.started) * 1000
-        self._log.end_and_report(
-            Report(
-                request_id=running.invocation.request_id,
-                duration_ms=duration_ms,
-                memory_size_mib=self.config.memory_mib,
-                max_memory_used_mib=math.ceil(self._sandbox.memory_peak_bytes() / _MIB),
-                outcome=running.report_outcome(),
-                error_type=running.failure.error_type if running.failure is not None else None,
-                init_duration_ms=running.init_ms,
-            )
-        )
+        used_mib = math.ceil(self._sandbox.memory_peak_bytes() / _MIB)
+        if used_mib >= self.config.memory_mib:
+            self._processes.took_oom_kill()
+        self._log.end_and_report(running.report(time.monotonic(), self.config.memory_mib, used_mib))
         self._answer(running)
 
     def _fail(self, failure: Failure) -> None:
         """End the invocation under way as a function error and start over with a new runtime."""
-        if self._running is not None and self._running.outcome is None:
-            self._running.failure = failure
+        if self._running is not None:
+            self._running.fail(failure)
         self._finish()
         is_timeout = failure.error_type == SANDBOX_TIMED_OUT
         self._reset(ShutdownReason.TIMEOUT if is_timeout else ShutdownReason.FAILURE)
@@ -431,7 +410,7 @@ class ExecutionEnvironment:
             return
         remaining_s = running.started + self.config.timeout_s - time.monotonic()
         if remaining_s > 0:
-            self._timer = self._loop.call_later(remaining_s, self._look_at_time)
+            self._timer = self._root.call_later(remaining_s, self._look_at_time)
         else:
             self._fail(timed_out(running.invocation.request_id, self.config.timeout_s))
 
@@ -453,7 +432,10 @@ class ExecutionEnvironment:
         elif self._phase is Phase.RESETTING:
             self._log.drain()
             self.session.reset()
-            self._become_available(Phase.COLD)
+            if self._processes.had_oom_kill and self._is_used:
+                self._die()
+            else:
+                self._become_available(Event.ENDED)
 
     def init_lost(self) -> None:
         """Init has ended or cannot be trusted."""
@@ -467,7 +449,7 @@ class ExecutionEnvironment:
         """End every process inside but init; /tmp stays. Ends COLD."""
         if self._phase in {Phase.RESETTING, Phase.DEAD}:
             return
-        self._phase = Phase.RESETTING
+        self._move(Event.RESET)
         if self.is_frozen:
             try:
                 self._thaw()
@@ -476,8 +458,11 @@ class ExecutionEnvironment:
                 return
         self._processes.end(reason)
 
-    def _become_available(self, phase: Phase) -> None:
-        self._phase = phase
+    def _move(self, event: Event) -> None:
+        self._phase = after(self._phase, event)
+
+    def _become_available(self, event: Event) -> None:
+        self._move(event)
         self.idle_since = time.monotonic()
         if not self.is_held:
             self._owner.environment_available(self)
@@ -486,23 +471,27 @@ class ExecutionEnvironment:
         """The sandbox is gone or beyond use."""
         if self._phase is Phase.DEAD:
             return
+        was_starting = self._phase is Phase.STARTING
+        self._move(Event.SANDBOX_LOST)
+        try:
+            self._end_life(was_starting=was_starting)
+        finally:
+            self._owner.environment_died(self)
+
+    def _end_life(self, *, was_starting: bool) -> None:
+        """Tell everybody who waits for something to come of it."""
         if self._timer is not None:
             self._timer.cancel()
-        was_starting = self._phase is Phase.STARTING
+        self._processes.close()
         out_of_memory = self._processes.took_oom_kill()
         running = self._running
-        self._phase = Phase.DEAD
-        self._processes.close()
-        if running is not None and running.outcome is None:
-            running.failure = exited(
-                running.invocation.request_id, None, out_of_memory=out_of_memory
-            )
+        if running is not None:
+            running.fail(exited(running.invocation.request_id, None, out_of_memory=out_of_memory))
         self._finish()
         if was_starting:
             self._settle_init(exited("", None, out_of_memory=out_of_memory))
         if self._spun_down is not None:
             _settle(self._spun_down)
-        self._owner.environment_died(self)
 
     def _ms_since(self, started: float) -> float:
         return (time.monotonic() - started) * 1000

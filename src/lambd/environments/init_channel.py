@@ -14,6 +14,7 @@ from typing import Protocol
 
 import structlog
 
+from lambd.environments.callback_root import CallbackRoot
 from lambd.sandbox.driver import Sandbox
 
 _log = structlog.get_logger(__name__)
@@ -56,13 +57,14 @@ class InitListener(Protocol):
 class InitChannel:
     """See the module header. All methods run on the event loop."""
 
-    def __init__(self, sandbox: Sandbox, listener: InitListener) -> None:
+    def __init__(self, root: CallbackRoot, sandbox: Sandbox, listener: InitListener) -> None:
+        self._root = root
         self._sandbox = sandbox
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         # Names of processes that were started and have not ended.
         self.processes: set[str] = set()
-        self._loop.add_reader(sandbox.control.fileno(), self._read)
+        self._loop.add_reader(sandbox.control.fileno(), root.run, self._read)
 
     def start(self, program: Program) -> None:
         """Start a process."""
@@ -126,7 +128,7 @@ class InitChannel:
                 status = message["status"]
                 # What the process posted before it ended is in our socket by now, perhaps unread:
                 # let this loop step's other events go first.
-                self._loop.call_soon(
+                self._root.call_soon(
                     self._listener.process_exited, name, status if isinstance(status, int) else None
                 )
             else:

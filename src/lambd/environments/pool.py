@@ -21,8 +21,8 @@ from lambd.environments.environment import (
     AcquiredCallback,
     EnvironmentStarter,
     ExecutionEnvironment,
-    Phase,
 )
+from lambd.environments.phases import Phase
 from lambd.environments.placement import HostLedger
 from lambd.environments.provisioned_groups import ProvisionedGroups
 from lambd.environments.room import Room

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from lambd.environments.callback_root import CallbackRoot
 from lambd.environments.failures import Failure, exited, extension_exited, start_failed
 from lambd.environments.init_channel import InitChannel, Program
 from lambd.environments.shutdown import Shutdown, ShutdownReason
@@ -55,19 +56,27 @@ class Processes:
     """See the module header. All methods run on the event loop. Implements `InitListener`."""
 
     def __init__(
-        self, sandbox: Sandbox, launch: Launch, session: RuntimeSession, owner: ProcessesOwner
+        self,
+        root: CallbackRoot,
+        sandbox: Sandbox,
+        launch: Launch,
+        session: RuntimeSession,
+        owner: ProcessesOwner,
     ) -> None:
+        self._root = root
         self._sandbox = sandbox
         self._launch = launch
         self._session = session
         self._owner = owner
-        self._loop = asyncio.get_running_loop()
-        self._init = InitChannel(sandbox, self)
+        self._init = InitChannel(root, sandbox, self)
         # Whether one that is missing is a failure.
         self._is_alive = False
         self._shutdown: Shutdown | None = None
         self._kill_timer: asyncio.TimerHandle | None = None
         self._oom_kills_seen = 0
+        # DEVIATION: after a kill for want of memory the environment is closed, and its /tmp with it,
+        # where AWS starts the runtime anew: shared memory that was left would fill it again.
+        self.had_oom_kill = False
 
     def start(self) -> None:
         """Begin a life."""
@@ -80,7 +89,7 @@ class Processes:
         self._session.extensions.reset(program.name for program in programs)
         if len(programs) > EXTENSIONS:
             message = f"Extension limit ({EXTENSIONS}) reached"
-            self._loop.call_soon(self.process_start_failed, programs[-1].name, message)
+            self._root.call_soon(self.process_start_failed, programs[-1].name, message)
             return
         for program in programs:
             self._init.start(program)
@@ -98,7 +107,7 @@ class Processes:
             # What is left at the end goes with the sandbox.
             is_last = reason is ShutdownReason.SPINDOWN
             done = self._owner.processes_ended if is_last else self._kill
-            self._shutdown = Shutdown(self._init, extensions, RUNTIME, reason, done)
+            self._shutdown = Shutdown(self._root, self._init, extensions, RUNTIME, reason, done)
             self._shutdown.begin()
         else:
             self._kill()
@@ -116,10 +125,11 @@ class Processes:
         """Whether the kernel has killed one for want of memory since this was last asked."""
         kills = self._sandbox.oom_kills()
         grown, self._oom_kills_seen = kills > self._oom_kills_seen, kills
+        self.had_oom_kill |= grown
         return grown
 
     def _kill(self) -> None:
-        self._kill_timer = self._loop.call_later(_KILL_TIMEOUT_S, self._owner.init_lost)
+        self._kill_timer = self._root.call_later(_KILL_TIMEOUT_S, self._owner.init_lost)
         self._init.kill_all()
 
     # -- lambd.environments.init_channel.InitListener
@@ -155,7 +165,7 @@ class Processes:
             return
         self._kill_timer.cancel()
         self._kill_timer = self._shutdown = None
-        self._oom_kills_seen = self._sandbox.oom_kills()
+        self.took_oom_kill()
         self._owner.processes_ended()
 
     def init_lost(self) -> None:

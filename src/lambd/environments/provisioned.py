@@ -21,8 +21,8 @@ from lambd.environments.environment import (
     AcquiredCallback,
     EnvironmentStarter,
     ExecutionEnvironment,
-    Phase,
 )
+from lambd.environments.phases import LOST, Phase
 from lambd.environments.start_queue import Slot
 from lambd.model.errors import PlatformError, SandboxError, ThrottledError, UnavailableError
 from lambd.model.hosting import HostedVersion
@@ -36,9 +36,6 @@ _FAILURES = 3
 _RETRY_S = 1.0
 # How long an invocation with a lease counts on an environment before it spills over, seconds.
 _GRACE_S = 0.05
-
-# An environment in such a phase has no runtime process any more.
-_LOST = frozenset({Phase.RESETTING, Phase.COLD, Phase.DEAD})
 
 
 class Host(Protocol):
@@ -124,7 +121,7 @@ class ProvisionedGroup:
     @property
     def available(self) -> int:
         """Environments that are initialised, and not about to be replaced."""
-        return sum(each.phase not in _LOST for each in self._ready)
+        return sum(each.phase not in LOST for each in self._ready)
 
     @property
     def in_use(self) -> int:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
+from lambd.environments.callback_root import CallbackRoot
 from lambd.environments.init_channel import InitChannel
 from lambd.model.limits import SHUTDOWN_INTERNAL_S, SHUTDOWN_RUNTIME_SHARE, SHUTDOWN_S
 from lambd.runtimeapi.extensions import ExtensionSession
@@ -31,6 +32,7 @@ class Shutdown:
 
     def __init__(
         self,
+        root: CallbackRoot,
         channel: InitChannel,
         extensions: ExtensionSession,
         runtime: str,
@@ -38,12 +40,14 @@ class Shutdown:
         done: Callable[[], None],
     ) -> None:
         """Args:
+        root: of the environment.
         channel: to the init process of the environment.
         extensions: its extensions, one of which has registered at least.
         runtime: name of the runtime's process.
         reason: why.
         done: called when everything has ended or the time is up.
         """
+        self._root = root
         self._channel = channel
         self._extensions = extensions
         self._runtime = runtime
@@ -52,7 +56,6 @@ class Shutdown:
         has_external = any(each.is_external for each in extensions.extensions)
         self._budget_s = SHUTDOWN_S if has_external else SHUTDOWN_INTERNAL_S
         self._begun = time.monotonic()
-        self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         # Those that may still end by themselves.
         self._awaited: frozenset[str] = frozenset({runtime})
@@ -61,7 +64,7 @@ class Shutdown:
         """Ask the runtime to end."""
         if self._runtime in self._channel.processes:
             self._channel.signal(self._runtime, signal.SIGTERM)
-            self._timer = self._loop.call_later(
+            self._timer = self._root.call_later(
                 self._budget_s * SHUTDOWN_RUNTIME_SHARE, self._end_runtime
             )
         else:
@@ -94,7 +97,7 @@ class Shutdown:
         for name in self._channel.processes - told - {self._runtime}:
             self._channel.signal(name, signal.SIGKILL)
         if self._awaited:
-            self._timer = self._loop.call_later(self._left_s(), self._finish)
+            self._timer = self._root.call_later(self._left_s(), self._finish)
         else:
             self._finish()
 

@@ -18,7 +18,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVarTuple
+
+import structlog
 
 from lambd.http.exchanges import Exchange, StreamedExchange
 from lambd.http.messages import RawHeaders, Response
@@ -38,6 +40,10 @@ from lambd.runtimeapi.state import (
     RuntimeState,
     after,
 )
+
+_Ts = TypeVarTuple("_Ts")
+
+_log = structlog.get_logger(__name__)
 
 _BASE = "/2018-06-01/"
 _NEXT = "/2018-06-01/runtime/invocation/next"
@@ -89,6 +95,9 @@ class RuntimeEvents(ExtensionEvents, Protocol):
     def runtime_init_failed(self, outcome: RuntimeOutcome) -> None:
         """The runtime reported that it could not initialise."""
 
+    def crashed(self) -> None:
+        """A fault of ours: the session, or what it told its owner, raised."""
+
 
 class RuntimeSession:
     """One runtime process's talk with the platform; `reset` before each new process."""
@@ -132,18 +141,22 @@ class RuntimeSession:
         self.extensions.reset()
 
     def deliver(self, invocation: Invocation, deadline_ms: int, *, takes_parts: bool) -> None:
-        """Answer the waiting `next` with an invocation; `is_ready` has been checked.
+        """Answer the waiting `next` with an invocation.
 
         Args:
             deadline_ms: Unix time in milliseconds at which the function times out.
             takes_parts: whether the caller takes a streamed answer in parts.
+
+        Raises:
+            InvalidStateTransitionError: the runtime does not wait for an invocation.
         """
-        self._state = after(self._state, RuntimeEvent.DELIVER)
+        goal = after(self._state, RuntimeEvent.DELIVER)
         waiting, self._waiting = self._waiting, None
-        self._request_id = invocation.request_id
-        self._limit_bytes = self._stream_limit_bytes if takes_parts else self._response_limit_bytes
         if waiting is None:
             raise InvalidStateTransitionError(self._state, RuntimeEvent.DELIVER)
+        self._state = goal
+        self._request_id = invocation.request_id
+        self._limit_bytes = self._stream_limit_bytes if takes_parts else self._response_limit_bytes
         headers = [
             JSON,
             ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
@@ -185,6 +198,27 @@ class RuntimeSession:
                 exchange.respond(error_reply(404, "NotFound", "404 page not found"))
         except InvalidStateTransitionError as error:
             exchange.respond(error_reply(403, "InvalidStateTransition", str(error)))
+        except Exception:  # noqa: BLE001 - a callback root: a fault of ours ends one environment
+            self._crash(exchange)
+
+    def _crash(self, exchange: Exchange) -> None:
+        _log.exception("runtime_call_crashed", path=exchange.request.path)
+        self._events.crashed()
+        if exchange.is_open:
+            exchange.respond(error_reply(500, "InternalServerError", "Internal server error"))
+
+    def _guarded(
+        self, exchange: Exchange, callback: Callable[[*_Ts], None]
+    ) -> Callable[[*_Ts], None]:
+        """A callback as a root, as `_route` is."""
+
+        def run(*args: *_Ts) -> None:
+            try:
+                callback(*args)
+            except Exception:  # noqa: BLE001 - see `_route`
+                self._crash(exchange)
+
+        return run
 
     def _next(self, exchange: Exchange) -> None:
         self._state = after(self._state, RuntimeEvent.NEXT)
@@ -250,9 +284,9 @@ class RuntimeSession:
         content_type = exchange.request.headers.get("content-type", _STREAM_CONTENT_TYPE)
         take = self._events.runtime_streams(exchange, content_type)
         self._streaming = streaming = _Streaming(exchange, take, self._limit_bytes)
-        exchange.on_data = partial(self._stream_part, streaming)
-        exchange.on_end = partial(self._stream_ended, streaming)
-        exchange.on_truncated = partial(self._stream_truncated, streaming)
+        exchange.on_data = self._guarded(exchange, partial(self._stream_part, streaming))
+        exchange.on_end = self._guarded(exchange, partial(self._stream_ended, streaming))
+        exchange.on_truncated = self._guarded(exchange, partial(self._stream_truncated, streaming))
 
     def _stream_part(self, streaming: _Streaming, data: bytes) -> None:
         streaming.left_bytes -= len(data)

@@ -10,8 +10,9 @@ import time
 import pytest
 from tests.unit.environments.conftest import Stage, make_stage
 
-from lambd.environments.environment import Phase
+from lambd.environments.phases import Phase
 from lambd.environments.processes import RUNTIME
+from lambd.model.errors import SandboxError
 from lambd.model.invocations import Invocation, InvocationResult
 
 
@@ -265,3 +266,99 @@ async def test_refuses_calls_for_another_request(stage: Stage) -> None:
     assert again.response is not None
     assert again.response.status == 400
     assert (await result).payload == b"1"
+
+
+async def test_is_not_reused_when_it_was_killed_while_frozen(stage: Stage) -> None:
+    """Nobody is told of it before the thaw, so somebody looks."""
+    await initialised(stage)
+    stage.environment.freeze()
+    assert stage.environment.is_usable
+    stage.sandbox.is_killed = True
+    assert not stage.environment.is_usable
+
+
+async def test_an_environment_that_ran_out_of_memory_is_not_used_again(stage: Stage) -> None:
+    """What the kernel's kill left inside, shared memory for one, would poison what follows."""
+    await initialised(stage)
+    result = stage.invoke(invocation())
+    stage.sandbox.oom_kill_count = 1
+    stage.sandbox.report(exited=RUNTIME, status=9)
+    assert document(await result)["errorType"] == "Runtime.OutOfMemory"
+    stage.sandbox.report(killed=True)
+    await until(stage, Phase.DEAD)
+    assert stage.owner.died == [stage.environment]
+
+
+async def test_nor_is_one_in_which_another_process_did(stage: Stage) -> None:
+    """The runtime lives and answers; its environment goes after the invocation."""
+    await initialised(stage)
+    result = stage.invoke(invocation())
+    stage.sandbox.oom_kill_count = 1
+    stage.sandbox.memory_peak = 128 * 1024 * 1024
+    stage.respond("id-1", b"1")
+    stage.next()
+    assert (await result).payload == b"1"
+    assert stage.environment.phase is Phase.DEAD
+
+
+async def test_an_init_that_ran_out_of_memory_is_run_again_within_an_invocation(
+    stage: Stage,
+) -> None:
+    """Whoever waits learns of it from that, instead of from one new environment after another."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(stage.environment.initialise())
+        await asyncio.sleep(0)
+        stage.sandbox.oom_kill_count = 1
+        stage.sandbox.report(exited=RUNTIME, status=9)
+    stage.sandbox.report(killed=True)
+    await until(stage, Phase.COLD)
+    assert stage.environment.is_usable
+
+
+async def test_a_runtime_that_has_just_gone_takes_no_invocation(stage: Stage) -> None:
+    """The caller is told at once, and the environment is of no more use."""
+    await initialised(stage)
+    stage.environment.session.reset()
+    with pytest.raises(SandboxError, match="State transition"):
+        stage.invoke(invocation())
+    assert stage.environment.phase is Phase.DEAD
+
+
+async def test_a_fault_in_a_callback_ends_the_environment_and_its_invocation(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is logged; the caller has an answer, and the runtime a refusal."""
+    await initialised(stage)
+    result = stage.invoke(invocation())
+    monkeypatch.setattr(stage.environment, "runtime_responded", _broken)
+    answered = stage.respond("id-1", b"1")
+    assert answered.response is not None
+    assert answered.response.status == 500
+    assert document(await result)["errorType"] == "Runtime.ExitError"
+    assert stage.environment.phase is Phase.DEAD
+    assert stage.owner.died == [stage.environment]
+
+
+async def test_a_fault_in_the_control_socket_ends_the_environment(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one in a timer: all begin in the same root."""
+    await initialised(stage)
+    result = stage.invoke(invocation())
+    monkeypatch.setattr(stage.environment, "process_missing", _broken)
+    stage.sandbox.report(exited=RUNTIME, status=9)
+    assert document(await result)["errorType"] == "Runtime.ExitError"
+    assert stage.environment.phase is Phase.DEAD
+
+
+async def test_a_caller_that_cannot_take_its_result_harms_nobody(stage: Stage) -> None:
+    """The fault is the caller's: the environment goes on."""
+    await initialised(stage)
+    stage.environment.invoke(invocation(), _broken)
+    stage.respond("id-1", b"1")
+    stage.next()
+    assert stage.environment.phase is Phase.IDLE
+
+
+def _broken(*arguments: object) -> None:
+    raise RuntimeError("a fault of ours")

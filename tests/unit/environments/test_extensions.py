@@ -10,8 +10,8 @@ import signal
 from tests.unit.environments.conftest import LAUNCH, FakeExchange, Stage, make_stage
 from tests.unit.environments.test_environment import document, invocation, until
 
-from lambd.environments.environment import Phase
 from lambd.environments.init_channel import Program
+from lambd.environments.phases import Phase
 from lambd.environments.processes import RUNTIME
 from lambd.http.messages import Response
 

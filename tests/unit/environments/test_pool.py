@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 from tests.unit.environments.conftest import SCOPE, Stage, hosted, make_stage, make_version
 
-from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment, Phase
+from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment
+from lambd.environments.phases import Phase
 from lambd.environments.placement import HostLedger
 from lambd.environments.pool import Pool
 from lambd.environments.scaling import ScalingRate

@@ -17,9 +17,9 @@ from lambd.environments.environment import (
     EnvironmentOwner,
     EnvironmentStarter,
     ExecutionEnvironment,
-    Phase,
 )
 from lambd.environments.failures import Failure
+from lambd.environments.phases import Phase
 from lambd.environments.provisioned import ProvisionedGroup
 from lambd.environments.start_queue import Slot, StartQueue
 from lambd.model.errors import PlatformError, SandboxError, ThrottledError, UnavailableError
