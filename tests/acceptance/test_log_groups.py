@@ -177,3 +177,41 @@ def test_a_subscribed_function_gets_the_logs_of_another(
     assert "fine" not in log
     logs.delete_subscription_filter(logGroupName=group, filterName="errors")
     assert logs.describe_subscription_filters(logGroupName=group)["subscriptionFilters"] == []
+
+
+def test_logs_are_queried(server: Server, aws: LambdaClient, create: CreateFunction) -> None:
+    """With Logs Insights, as its examples do."""
+    logs = server.logs_client()
+    name = create("def handler(event, context):\n    print('value', event)\n")
+    for number in range(3):
+        call(aws, name, number)
+
+    def ask(query: str) -> list[dict[str, str]]:
+        query_id = logs.start_query(
+            logGroupName=f"/aws/lambda/{name}",
+            startTime=int(time.time()) - 60,
+            endTime=int(time.time()) + 60,
+            queryString=query,
+        )["queryId"]
+        deadline = time.monotonic() + 30
+        while True:
+            reply = logs.get_query_results(queryId=query_id)
+            if reply["status"] not in ("Scheduled", "Running"):
+                break
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert reply["status"] == "Complete"
+        return [{each["field"]: each["value"] for each in row} for row in reply["results"]]
+
+    (reports,) = ask(
+        'filter @type = "REPORT" | stats count(*) as n, max(@memorySize / 1000 / 1000) as mb'
+    )
+    assert reports == {"n": "3", "mb": "128"}
+    rows = ask("parse 'value *' as v | filter ispresent(v) | sort v desc | display v, @requestId")
+    assert [row["v"] for row in rows] == ["2", "1", "0"]
+    with pytest.raises(logs.exceptions.MalformedQueryException):
+        ask("nonsense")
+    with pytest.raises(logs.exceptions.ResourceNotFoundException):
+        logs.get_query_results(queryId="x")
+    queries = logs.describe_queries(logGroupName=f"/aws/lambda/{name}")["queries"]
+    assert [query["status"] for query in queries] == ["Complete"] * 2

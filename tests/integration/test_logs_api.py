@@ -30,6 +30,7 @@ from lambd.model.settings import FunctionSettings
 from lambd.runtimes import catalogue
 from lambd.services.logs.api import LogsApi
 from lambd.services.logs.deliveries import Deliveries
+from lambd.services.logs.query_runs import QueryRuns
 from lambd.services.logs.store import LogStore
 from lambd.store.settings_cache import SettingsCache
 
@@ -107,7 +108,7 @@ async def client(store: LogStore) -> AsyncIterator[CloudWatchLogsClient]:
     sock.setblocking(False)
     async with asyncio.TaskGroup() as tasks:
         deliveries = Deliveries(authority=AUTHORITY, contexts=contexts, invoke=_never)
-        api = LogsApi(store, contexts, deliveries)
+        api = LogsApi(store, contexts, deliveries, QueryRuns())
         server = HttpServer(LogsFrontDoor(api, tasks))
         await server.listen(sock)
         made = boto3.client(

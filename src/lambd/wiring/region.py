@@ -43,6 +43,7 @@ from lambd.services.eventbridge.api import EventsApi
 from lambd.services.eventbridge.source import RuleSource
 from lambd.services.logs.api import LogsApi
 from lambd.services.logs.deliveries import Deliveries
+from lambd.services.logs.query_runs import QueryRuns
 from lambd.services.logs.store import LogStore
 from lambd.services.scheduler.api import SchedulerApi
 from lambd.services.scheduler.source import ScheduleSource
@@ -173,6 +174,7 @@ class Region:
             authority=self._authority, contexts=contexts, invoke=self.pipeline.invoke
         )
         self.logs.on_delivery(self.log_deliveries.take)
+        self.log_queries = QueryRuns()
         self.autoscaler = Autoscaler(
             database=database,
             context=partial(contexts, principals.service("application-autoscaling.amazonaws.com")),
@@ -222,7 +224,7 @@ class Region:
             authority=self._authority,
             lambda_api=self._lambda_api,
             services=[
-                LogsApi(self.logs, contexts, self.log_deliveries).service(),
+                LogsApi(self.logs, contexts, self.log_deliveries, self.log_queries).service(),
                 AutoscalingApi(database, contexts).service(),
                 EventsApi(database, contexts).service(),
                 SchedulerApi(database, contexts).service(),
@@ -237,6 +239,7 @@ class Region:
         return (
             self.logs.run(),
             self.log_deliveries.run(),
+            self.log_queries.run(),
             self.reconciler.run(),
             self.allocator.run(),
             self.autoscaler.run(),

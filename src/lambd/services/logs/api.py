@@ -2,7 +2,7 @@
 
 Takes decoded parameters and returns members as the service model spells them; JSON 1.1 itself is
 `wire`'s. What makes and changes groups and streams is in `group_api.py`, subscriptions in
-`subscription_api.py`.
+`subscription_api.py`, Logs Insights in `query_api.py`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from lambd.services.logs.queries import (
     LogStream,
     StreamQuery,
 )
+from lambd.services.logs.query_api import QueryApi
+from lambd.services.logs.query_runs import QueryRuns
 from lambd.services.logs.store import LogStore
 from lambd.services.logs.subscription_api import SubscriptionApi
 from lambd.services.service import Contexts, Service
@@ -37,9 +39,12 @@ _EVENTS_LIMIT = 10_000
 class LogsApi:
     """Answers CloudWatch Logs operations from the log store; safe for concurrent calls."""
 
-    def __init__(self, store: LogStore, contexts: Contexts, deliveries: Deliveries) -> None:
+    def __init__(
+        self, store: LogStore, contexts: Contexts, deliveries: Deliveries, runs: QueryRuns
+    ) -> None:
         self._store = store
         self._deliveries = deliveries
+        self._runs = runs
         self._contexts = contexts
 
     def service(self) -> Service:
@@ -57,6 +62,7 @@ class LogsApi:
                 "GetLogEvents": self._get_log_events,
                 "FilterLogEvents": self._filter_log_events,
                 **GroupApi(self._store).handlers(),
+                **QueryApi(self._store, self._runs).handlers(),
                 **SubscriptionApi(self._store, self._deliveries).handlers(),
             },
         )

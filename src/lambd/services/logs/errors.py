@@ -6,6 +6,7 @@ from functools import cache
 
 from lambd.model import errors
 from lambd.model.errors import PlatformError
+from lambd.services.logs.insights_syntax import MalformedQueryError
 from lambd.wire.errors import ErrorTable
 from lambd.wire.service_model import load_model
 
@@ -21,6 +22,7 @@ def error_table() -> ErrorTable:
             errors.ConflictError: "ResourceAlreadyExistsException",
             errors.ConstraintViolationError: "InvalidParameterException",
             errors.InvalidParameterError: "InvalidParameterException",
+            MalformedQueryError: "MalformedQueryException",
             errors.NotFoundError: "ResourceNotFoundException",
             errors.QuotaExceededError: "LimitExceededException",
             errors.ThrottledError: "ThrottlingException",

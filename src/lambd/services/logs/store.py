@@ -67,7 +67,7 @@ class LogStore:
         """
         self._clock = _now_ms if clock is None else clock
         self._take: Callable[[Delivery], None] | None = None
-        self._path = path
+        self.path = path
         self._limit_bytes = limit_bytes
         self._waiting: deque[Batch] = deque()
         self._waiting_records = 0
@@ -98,7 +98,7 @@ class LogStore:
                 loop.call_soon_threadsafe(take, delivery)
 
         def work() -> tuple[sqlalchemy.Engine, LogWriter]:
-            engine = create_engine(self._path)
+            engine = create_engine(self.path)
             deliver_to = None if take is None else deliver
             return engine, LogWriter(engine, self._limit_bytes, deliver_to)
 
@@ -274,6 +274,14 @@ class LogStore:
             NotFoundError: there is no such group.
         """
         return await self._read(subscriptions.of_group, group)
+
+    async def check_group(self, group: str) -> None:
+        """Find out whether there is a group, with what was appended so far on disk.
+
+        Raises:
+            NotFoundError: there is none by this name.
+        """
+        await self._read(queries.group_id, group)
 
     async def tags_of(self, group: str) -> dict[str, str]:
         """The tags of a group.
