@@ -130,7 +130,7 @@ def test_a_request_is_an_event(aws: LambdaClient, create: CreateFunction, server
     )
     assert (status, headers["content-type"]) == (200, "application/json")
     event = json.loads(content)
-    assert (event["version"], event["rawPath"]) == ("2.0", "/a%20b/c")
+    assert (event["version"], event["rawPath"]) == ("2.0", "/a b/c")
     assert event["rawQueryString"] == "x=1&y=2&x=3"
     assert event["queryStringParameters"] == {"x": "1,3", "y": "2"}
     assert event["cookies"] == ["a=1", "b=2"]

@@ -76,7 +76,7 @@ def test_a_signed_request_runs_the_function(url: str, server: Server, presigned:
     )
     assert status == 200
     event = json.loads(content)
-    assert event["rawPath"] == "/a%20b/c"
+    assert event["rawPath"] == "/a b/c"
     context = event["requestContext"]
     assert context["accountId"] == "000000000000"
     assert context["authorizer"]["iam"] == {

@@ -7,7 +7,7 @@ own that leads here. Both are refused, but for function URLs, whose owners decid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from lambd.access.authority import Authority
@@ -102,9 +102,9 @@ class HostRoutes:
             return self._serve_url
         return _refuse_malformed if kind is HostKind.MALFORMED else self._refuse_foreign
 
-    async def _serve_url(self, visit: Visit) -> None:
+    def _serve_url(self, visit: Visit) -> Awaitable[None] | None:
         visit.tell = _tell_of_url
-        await self._function_urls.serve(visit.exchange, visit.host, visit.request_id)
+        return self._function_urls.serve(visit.exchange, visit.host, visit.request_id)
 
     def _refuse_foreign(self, visit: Visit) -> None:
         speak_as(visit, self._directory)

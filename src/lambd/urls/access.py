@@ -8,7 +8,7 @@ explicit Deny of the resource policy can refuse it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from lambd.access.actions import INVOKE_FUNCTION, INVOKE_FUNCTION_URL
@@ -24,13 +24,18 @@ from lambd.model.errors import (
     UnrecognizedClientError,
 )
 from lambd.model.policies import Principal
-from lambd.model.settings import FunctionUrl, UrlAuthType
+from lambd.model.settings import FunctionSettings, FunctionUrl, UrlAuthType
+from lambd.store.settings_cache import SettingsCache
 from lambd.urls.events import UrlCaller
 
 FORBIDDEN = (
     "Forbidden. For troubleshooting Function URL authorization issues, see: "
     "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
 )
+# Condition keys whose values are the same for all requests to a URL.
+_OF_URL = frozenset({"lambda:functionurlauthtype", "lambda:invokedviafunctionurl"})
+# URLs that are known to be open to all.
+_REMEMBERED = 10_000
 _ACTIONS = (INVOKE_FUNCTION_URL, INVOKE_FUNCTION)
 
 
@@ -41,55 +46,107 @@ class UrlAccess:
         self,
         *,
         authority: Authority,
+        settings: SettingsCache,
         scope: Scope,
         keys: Mapping[str, Key],
     ) -> None:
         """Args:
+        authority: the judge.
+        settings: what it judges by.
+        scope: the account and its region.
         keys: the account's, by access key id.
         """
         self._authority = authority
+        self._settings = settings
         self._scope = scope
         self._keys = keys
+        # By id: a URL and the settings under which anyone may call it, whatever the request.
+        self._open: dict[str, tuple[FunctionUrl, FunctionSettings]] = {}
 
-    async def check(self, url: FunctionUrl, request: Request) -> UrlCaller | None:
+    def check(
+        self, url: FunctionUrl, request: Request
+    ) -> tuple[UrlCaller | None, Awaitable[None] | None]:
         """Let a request pass, or refuse it.
 
         Returns:
-            Who signed it; None for a URL that anyone may call.
+            Who signed it (None for a URL that anyone may call), and what to await before it has
+            passed; None unless the store has to be asked.
 
         Raises:
-            AccessDeniedError: it is not allowed, or not signed and should be.
+            AccessDeniedError: it is not allowed (now or when awaited), or not signed and should be.
             InvalidSignatureError, IncompleteSignatureError, UnrecognizedClientError: it is not
                 signed as it should be.
         """
         if url.auth_type is UrlAuthType.NONE:
-            await self._authorise(url, request, ANYONE)
-            return None
+            settings = self._settings.get_nowait(url.function_name)
+            known = self._open.get(url.id)
+            if known is not None and known[0] is url and known[1] is settings:
+                return None, None
+            judging = self._authorise(url, request, ANYONE)
+            if judging is None and settings is not None and not _asks_of_request(settings):
+                self._remember(url, settings)
+            return None, judging
         if not is_signed(request):
             raise AccessDeniedError(FORBIDDEN)
         now = datetime.now(UTC)  # noqa: TID251 - an edge
         access_key = verify(request, keys=self._keys, region=self._scope.region, now=now)
         root = self._authority.root
-        await self._authorise(url, request, root)
         account_id = self._scope.account_id
-        return UrlCaller(
+        caller = UrlCaller(
             access_key=access_key, account_id=account_id, user_arn=root.name, user_id=account_id
         )
+        return caller, self._authorise(url, request, root)
 
-    async def _authorise(self, url: FunctionUrl, request: Request, principal: Principal) -> None:
+    def _authorise(
+        self, url: FunctionUrl, request: Request, principal: Principal
+    ) -> Awaitable[None] | None:
+        judgements = self._judgements(url, request, principal)
+        try:
+            for pending in judgements:
+                if pending is not None:
+                    return _finish(pending, judgements)
+        except AccessDeniedError:
+            raise AccessDeniedError(FORBIDDEN) from None
+        return None
+
+    def _judgements(
+        self, url: FunctionUrl, request: Request, principal: Principal
+    ) -> Iterator[Awaitable[None] | None]:
+        """Of each action that AWS asks for."""
         qualifier = None if url.qualifier == LATEST else url.qualifier
         function = FunctionReference(name=url.function_name, qualifier=qualifier)
         keys = {
             "lambda:functionurlauthtype": (url.auth_type.value,),
             "lambda:invokedviafunctionurl": ("true",),
         }
-        try:
-            for action in _ACTIONS:
-                pending = self._authority.authorise(principal, action, function, request, keys)
-                if pending is not None:
-                    await pending
-        except AccessDeniedError:
-            raise AccessDeniedError(FORBIDDEN) from None
+        for action in _ACTIONS:
+            yield self._authority.authorise(principal, action, function, request, keys)
+
+    def _remember(self, url: FunctionUrl, settings: FunctionSettings) -> None:
+        if len(self._open) >= _REMEMBERED:
+            self._open.clear()
+        self._open[url.id] = url, settings
+
+
+async def _finish(judging: Awaitable[None], judgements: Iterator[Awaitable[None] | None]) -> None:
+    """Have this judgement, and then the others."""
+    try:
+        await judging
+        for pending in judgements:
+            if pending is not None:
+                await pending
+    except AccessDeniedError:
+        raise AccessDeniedError(FORBIDDEN) from None
+
+
+def _asks_of_request(settings: FunctionSettings) -> bool:
+    """Whether the function's policies make it a matter of the request who may call."""
+    return any(
+        condition.key not in _OF_URL
+        for policy in settings.policies.values()
+        for statement in policy.statements
+        for condition in statement.conditions
+    )
 
 
 SIGNATURE_ERRORS = (InvalidSignatureError, IncompleteSignatureError, UnrecognizedClientError)

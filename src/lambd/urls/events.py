@@ -1,41 +1,36 @@
-"""HTTP requests to function URLs as events, and what functions return as HTTP. Pure.
+"""HTTP requests to function URLs as events. Pure.
 
 Source: AWS's developer guide, "request and response payloads" of function URLs (payload format
 2.0). What is not recorded: that a form's body is base64, as it is behind HTTP APIs.
+
+This is on the warm path: what does not change from one request of a connection to the next is made
+once, and the JSON is put together by hand, member by member in AWS's order.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from urllib.parse import parse_qsl
+from datetime import UTC, datetime
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quote
+from urllib.parse import parse_qsl, unquote_to_bytes
 
-from lambd.http.messages import Request, Response
-from lambd.model.settings import Cors
-from lambd.urls.heads import (
-    BadHeadError,
-    function_cookies,
-    function_headers,
-    function_status,
-)
-from lambd.urls.prelude import BadPreludeError, Prelude, PreludeParser
+from lambd.http.messages import Peer, Request
 
 # Bodies that go into an event as text.
 _TEXT = re.compile(r"text/.*|application/(json|javascript|xml|.+\+(json|xml))")
-_NO_BODY = frozenset({204, 304})
-# Of a request: a member of its own, and what only a front end can know.
-_OWN_REQUEST_HEADERS = frozenset({"cookie", "x-amzn-tls-version", "x-amzn-tls-cipher-suite"})
-_JSON = "application/json"
-_CORS_PREFIX = "access-control-"
-
-
-class BadFunctionResponseError(ValueError):
-    """The function's result is no HTTP response."""
+# Of a request's headers those that never reach a function: about the connection (RFC 9110, section
+# 7.6.1), and what only a front end can know.
+_DROPPED = frozenset(
+    {
+        *("connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"),
+        *("x-amzn-tls-version", "x-amzn-tls-cipher-suite", "x-amzn-trace-id"),
+        *("x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,82 +44,95 @@ class UrlCaller:
     user_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UrlCall:
-    """The surroundings of one request to a function URL."""
+class EventFrame:
+    """What all events have in common that come from one client to one function URL."""
 
-    url_id: str
-    domain: str
-    request_id: str
-    now: datetime
-    port: int
-    trace_header: str
-    # Who signed the request; None for URLs that anyone may call.
-    caller: UrlCaller | None = None
+    __slots__ = ("_address", "_context", "_front_end", "_source")
 
-
-def encode_event(request: Request, call: UrlCall) -> bytes:
-    """The event, in format 2.0."""
-    headers = {
-        name: value for name, value in request.headers.items() if name not in _OWN_REQUEST_HEADERS
-    } | _forwarded(request, call)
-    cookies = _cookies(request)
-    parameters: dict[str, list[str]] = {}
-    for key, value in parse_qsl(request.query, keep_blank_values=True):
-        parameters.setdefault(key, []).append(value)
-    event: dict[str, object] = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": request.path,
-        "rawQueryString": request.query,
-        **({"cookies": cookies} if cookies else {}),
-        "headers": headers,
-    }
-    if parameters:
-        event["queryStringParameters"] = {
-            key: ",".join(values) for key, values in parameters.items()
+    def __init__(
+        self, *, url_id: str, domain: str, port: int, peer: Peer, caller: UrlCaller | None = None
+    ) -> None:
+        """Args:
+        url_id: the first label of the domain.
+        domain: the host that the request is for.
+        port: the one of the request.
+        peer: who sends.
+        caller: who signed; None for URLs that anyone may call.
+        """
+        self._address = peer.address
+        headers = {
+            "x-forwarded-port": str(port),
+            "x-forwarded-proto": "http" if peer.tls_version is None else "https",
         }
-    caller = call.caller
-    event["requestContext"] = {
-        "accountId": "anonymous" if caller is None else caller.account_id,
-        "apiId": call.url_id,
-        **({} if caller is None else {"authorizer": {"iam": _authorizer(caller)}}),
-        "domainName": call.domain,
-        "domainPrefix": call.url_id,
-        "http": {
-            "method": request.method,
-            "path": request.path,
-            "protocol": "HTTP/1.1",
-            "sourceIp": request.peer.address,
-            "userAgent": headers.get("user-agent", ""),
-        },
-        "requestId": call.request_id,
-        "routeKey": "$default",
-        "stage": "$default",
-        "time": f"{call.now:%d/%b/%Y:%H:%M:%S +0000}",
-        "timeEpoch": int(call.now.timestamp() * 1000),
-    }
-    body, is_base64 = _encode_body(request.body, headers.get("content-type", ""))
-    if body:
-        event["body"] = body
-    event["isBase64Encoded"] = is_base64
-    return json.dumps(event, separators=(",", ":")).encode()
+        if peer.tls_version is not None and peer.cipher_suite is not None:
+            headers["x-amzn-tls-version"] = peer.tls_version
+            headers["x-amzn-tls-cipher-suite"] = peer.cipher_suite
+        self._front_end = "".join(f",{_quote(key)}:{_quote(text)}" for key, text in headers.items())
+        context: dict[str, object] = {
+            "accountId": "anonymous" if caller is None else caller.account_id,
+            "apiId": url_id,
+            **({} if caller is None else {"authorizer": {"iam": _authorizer(caller)}}),
+            "domainName": domain,
+            "domainPrefix": url_id,
+        }
+        # Without its end, since more members follow.
+        self._context = json.dumps(context, separators=(",", ":"))[:-1]
+        self._source = _quote(peer.address)
+
+    def event(self, request: Request, *, request_id: str, trace_header: str, now_ms: int) -> bytes:
+        """The event of a request, as JSON.
+
+        Args:
+            request: what came.
+            request_id: of the invocation.
+            trace_header: of the invocation.
+            now_ms: milliseconds since 1970.
+        """
+        path = _quote(_decoded_path(request.path))
+        query = request.query
+        headers = request.headers
+        cookies = _cookies(request) if "cookie" in headers else ()
+        body, is_base64 = _body(request.body, headers.get("content-type", ""))
+        return (
+            '{"version":"2.0","routeKey":"$default",'
+            f'"rawPath":{path},"rawQueryString":{_quote(query)},'
+            f"{_cookie_list(cookies)}"
+            f'"headers":{{{self._headers(headers, cookies, trace_header)}}},'
+            f"{_parameters(query) if query else ''}"
+            f'"requestContext":{self._context},"http":{{"method":{_quote(request.method)},'
+            f'"path":{path},"protocol":"HTTP/1.1","sourceIp":{self._source},'
+            f'"userAgent":{_quote(headers.get("user-agent", ""))}}},'
+            f'"requestId":{_quote(request_id)},"routeKey":"$default","stage":"$default",'
+            f'"time":"{_time(now_ms // 1000)}","timeEpoch":{now_ms}}},'
+            f'{body}"isBase64Encoded":{is_base64}}}'
+        ).encode()
+
+    def _headers(
+        self, sent: dict[str, str], cookies: tuple[str, ...] | list[str], trace_header: str
+    ) -> str:
+        """The members of `headers`: what was sent, and what AWS's front end adds."""
+        before = sent.get("x-forwarded-for")
+        address = self._address if before is None else f"{before}, {self._address}"
+        text = "".join(
+            [
+                f"{_quote(name)}:{_quote(value)},"
+                for name, value in sent.items()
+                if name not in _DROPPED and name != "cookie"
+            ]
+        )
+        if cookies:
+            text += f'"cookie":{_quote("; ".join(cookies))},'
+        return (
+            f'{text}"x-amzn-trace-id":{_quote(trace_header)},'
+            f'"x-forwarded-for":{_quote(address)}{self._front_end}'
+        )
 
 
-def _forwarded(request: Request, call: UrlCall) -> dict[str, str]:
-    """What AWS's front end adds of the connection."""
-    peer = request.peer
-    before = request.headers.get("x-forwarded-for")
-    headers = {
-        "x-amzn-trace-id": call.trace_header,
-        "x-forwarded-for": peer.address if before is None else f"{before}, {peer.address}",
-        "x-forwarded-port": str(call.port),
-        "x-forwarded-proto": "https" if request.is_secure else "http",
-    }
-    if peer.tls_version is not None and peer.cipher_suite is not None:
-        headers["x-amzn-tls-version"] = peer.tls_version
-        headers["x-amzn-tls-cipher-suite"] = peer.cipher_suite
-    return headers
+def _decoded_path(path: str) -> str:
+    """The path as AWS hands it on: decoded once, whatever it is made of."""
+    if "%" not in path and path.isascii():
+        return path
+    return unquote_to_bytes(path.encode("latin-1")).decode("utf-8", "replace")
 
 
 def _cookies(request: Request) -> list[str]:
@@ -136,6 +144,24 @@ def _cookies(request: Request) -> list[str]:
         for item in value.split(";")
         if item.strip()
     ]
+
+
+def _cookie_list(cookies: tuple[str, ...] | list[str]) -> str:
+    return f'"cookies":[{",".join(map(_quote, cookies))}],' if cookies else ""
+
+
+def _parameters(query: str) -> str:
+    """The member `queryStringParameters`, if there are any; values of one name are one."""
+    if "%" in query or "+" in query:
+        pairs = parse_qsl(query, keep_blank_values=True)
+    else:
+        parts = (item.partition("=") for item in query.split("&") if item)
+        pairs = [(name, value) for name, _, value in parts]
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        found[name] = f"{found[name]},{value}" if name in found else value
+    members = ",".join([f"{_quote(name)}:{_quote(value)}" for name, value in found.items()])
+    return f'"queryStringParameters":{{{members}}},' if members else ""
 
 
 def _authorizer(caller: UrlCaller) -> dict[str, str | None]:
@@ -150,132 +176,23 @@ def _authorizer(caller: UrlCaller) -> dict[str, str | None]:
     }
 
 
-def decode_result(payload: bytes) -> Response:
-    """The response that a function's result describes; a result without `statusCode` is the body.
-
-    Raises:
-        BadFunctionResponseError: it describes none.
-    """
-    try:
-        result = json.loads(payload)
-    except (ValueError, RecursionError) as error:
-        return _decode_streamed(payload, error)
-    if not isinstance(result, dict) or "statusCode" not in result:
-        body = result.encode(errors="replace") if isinstance(result, str) else _compact(result)
-        return Response(200, [("Content-Type", _JSON)], body)
-    headers = result.get("headers") or {}
-    if not isinstance(headers, dict):
-        raise BadFunctionResponseError("headers is no object")
-    try:
-        status = function_status(result["statusCode"])
-        found = function_headers(headers.items())
-        cookies = function_cookies(result.get("cookies"))
-    except BadHeadError as error:
-        raise BadFunctionResponseError(str(error)) from None
-    if not any(name.lower() == "content-type" for name, _ in found):
-        found.append(("Content-Type", _JSON))
-    found.extend(("Set-Cookie", cookie) for cookie in cookies)
-    return Response(status, found, _decode_body(result))
+@lru_cache(maxsize=4)
+def _time(now_s: int) -> str:
+    return f"{datetime.fromtimestamp(now_s, UTC):%d/%b/%Y:%H:%M:%S +0000}"
 
 
-def _decode_streamed(payload: bytes, error: Exception) -> Response:
-    """The response of a function that streams to a caller who waits for all of it."""
-    try:
-        found = PreludeParser().feed(payload)
-    except BadPreludeError:
-        found = None
-    if found is None:
-        raise BadFunctionResponseError(str(error)) from None
-    prelude, body = found
-    return Response(prelude.status, prelude_headers(prelude), body)
-
-
-def prelude_headers(prelude: Prelude) -> list[tuple[str, str]]:
-    """The headers of the answer that begins with a prelude."""
-    headers = list(prelude.headers)
-    has_type = any(name.lower() == "content-type" for name, _ in headers)
-    if not has_type and prelude.status not in _NO_BODY:
-        headers.append(("Content-Type", "application/octet-stream"))
-    return headers + [("Set-Cookie", cookie) for cookie in prelude.cookies]
-
-
-def preflight(cors: Cors, request: Request) -> Response | None:
-    """The answer to a preflight request; None if it is another kind of request."""
-    headers = request.headers
-    if request.method != "OPTIONS" or "access-control-request-method" not in headers:
-        return None
-    reply = cors_headers(cors, headers)
-    if reply:
-        for name, values in (
-            ("Access-Control-Allow-Methods", cors.allow_methods),
-            ("Access-Control-Allow-Headers", cors.allow_headers),
-        ):
-            if values:
-                reply.append((name, ",".join(values)))
-        if cors.max_age_s is not None:
-            reply.append(("Access-Control-Max-Age", str(cors.max_age_s)))
-    return Response(200, reply)
-
-
-def cors_headers(cors: Cors, headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What any answer says to a browser; nothing if the origin is not allowed."""
-    origin = headers.get("origin")
-    allowed = cors.allow_origins or ()
-    if origin is None or not ("*" in allowed or origin in allowed):
-        return []
-    reply = [
-        (
-            "Access-Control-Allow-Origin",
-            origin if cors.allow_credentials else _shown(allowed, origin),
-        ),
-        ("Vary", "Origin"),
-    ]
-    if cors.allow_credentials:
-        reply.append(("Access-Control-Allow-Credentials", "true"))
-    if cors.expose_headers:
-        reply.append(("Access-Control-Expose-Headers", ",".join(cors.expose_headers)))
-    return reply
-
-
-def headers_with_cors(
-    headers: list[tuple[str, str]], cors: Cors, sent: Mapping[str, str]
-) -> list[tuple[str, str]]:
-    """An answer's headers with the URL's CORS headers, if the request gets any.
-
-    Those of the function's own are never sent beside a configuration, which alone decides.
-    """
-    kept = [item for item in headers if not item[0].lower().startswith(_CORS_PREFIX)]
-    return kept + cors_headers(cors, sent)
-
-
-def _shown(allowed: tuple[str, ...], origin: str) -> str:
-    return "*" if "*" in allowed else origin
-
-
-def _encode_body(body: bytes, content_type: str) -> tuple[str, bool]:
-    if body and _TEXT.fullmatch(content_type.split(";", maxsplit=1)[0].strip().lower()):
+def _body(body: bytes, content_type: str) -> tuple[str, str]:
+    """The member `body`, if there is one, and the value of `isBase64Encoded`."""
+    if not body:
+        return "", "false"
+    if _is_text(content_type):
         try:
-            return body.decode(), False
+            return f'"body":{_quote(body.decode())},', "false"
         except UnicodeDecodeError:
             pass
-    return base64.b64encode(body).decode(), bool(body)
+    return f'"body":"{base64.b64encode(body).decode()}",', "true"
 
 
-def _decode_body(result: Mapping[str, object]) -> bytes:
-    body = result.get("body")
-    if body is None:
-        return b""
-    if not isinstance(body, str):
-        return _compact(body)
-    if not result.get("isBase64Encoded"):
-        return body.encode(errors="replace")
-    try:
-        return base64.b64decode(body, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadFunctionResponseError(str(error)) from None
-
-
-def _compact(value: object) -> bytes:
-    """As JSON, the way AWS writes it: without spaces, characters as they are."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return text.encode(errors="replace")
+@lru_cache(maxsize=256)
+def _is_text(content_type: str) -> bool:
+    return _TEXT.fullmatch(content_type.split(";", maxsplit=1)[0].strip().lower()) is not None

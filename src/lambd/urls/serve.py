@@ -7,15 +7,15 @@ call it (`access.py`) and whether the answer is streamed (`streaming.py`).
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
 
 from lambd.http.exchanges import Exchange
-from lambd.http.messages import Response
+from lambd.http.messages import Peer, Response
 from lambd.invoke.pipeline import InvokePipeline
 from lambd.model.arns import LATEST
 from lambd.model.errors import (
@@ -27,21 +27,19 @@ from lambd.model.errors import (
 )
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
 from lambd.model.settings import Cors, FunctionUrl, InvokeMode
-from lambd.store.database import FunctionChanged
+from lambd.store.cached import Cached
 from lambd.telemetry.ids import new_trace_header
 from lambd.urls.access import FORBIDDEN, SIGNATURE_ERRORS, UrlAccess
-from lambd.urls.events import (
-    BadFunctionResponseError,
-    UrlCall,
-    decode_result,
-    encode_event,
-    headers_with_cors,
-    preflight,
-)
+from lambd.urls.answers import BadFunctionResponseError, decode_result
+from lambd.urls.cors import headers_with_cors, preflight
+from lambd.urls.events import EventFrame, UrlCaller
 from lambd.urls.streaming import Headers, UrlStreamSink
 from lambd.wire.errors import encode_error
 
 _log = structlog.get_logger(__name__)
+
+# Connections to URLs whose common part of events is kept.
+_FRAMES = 1000
 
 # Reads a URL by its id from the store.
 UrlReader = Callable[[str], Awaitable[FunctionUrl | None]]
@@ -64,7 +62,7 @@ class UrlHost(Protocol):
 
 
 class FunctionUrls:
-    """See the module header."""
+    """See the module header; safe for concurrent calls."""
 
     def __init__(
         self,
@@ -74,42 +72,56 @@ class FunctionUrls:
         pipeline: InvokePipeline,
         max_body_bytes: int,
     ) -> None:
-        self._read = read
         self._max_body_bytes = max_body_bytes
         self._access = access
         self._pipeline = pipeline
-        # By function name, then by id; dropped when the function changes.
-        self._ids: dict[str, FunctionUrl] = {}
-        self._changes = 0
+        self._urls = Cached(read, lambda _id, url: url.function_name)
+        self._frames: dict[tuple[str, int, Peer], EventFrame] = {}
 
     def note(self, change: object) -> None:
         """Take a change notice of the store."""
-        if isinstance(change, FunctionChanged):
-            self._changes += 1
-            for url in [url for url in self._ids.values() if url.function_name == change.name]:
-                del self._ids[url.id]
+        self._urls.note(change)
 
-    async def serve(self, exchange: Exchange, host: UrlHost, request_id: str) -> None:
-        """Answer a request; never raises but for a fault of ours."""
+    def serve(
+        self, exchange: Exchange, host: UrlHost, request_id: str
+    ) -> Coroutine[None, None, None] | None:
+        """Answer a request, without a task unless the store has to be asked: then await it.
+
+        Raises nothing, now or later, but for a fault of ours.
+        """
         sent = exchange.request.headers.get("x-amzn-trace-id")
-        visit = _Visit(exchange, request_id, sent or new_trace_header())
+        visit = _Visit(exchange, host, request_id, sent or new_trace_header())
+        url = None if host.url_id is None else self._urls.get_nowait(host.url_id)
+        if url is None:
+            return self._find(visit)
         try:
-            await self._answer(visit, host)
+            return self._answer(visit, url)
         except PlatformError as error:
             visit.fail(error)
+        return None
 
-    async def _answer(self, visit: _Visit, host: UrlHost) -> None:
-        exchange = visit.exchange
-        request = exchange.request
-        url = None if host.url_id is None else await self._find(host.url_id)
+    async def _find(self, visit: _Visit) -> None:
+        """Answer a request for a URL that is not in memory, or not there."""
+        url_id = visit.host.url_id
+        url = None if url_id is None else await self._urls.get(url_id)
         if url is None:
             visit.respond(_denied(None))
             return
+        try:
+            waiting = self._answer(visit, url)
+            if waiting is not None:
+                await waiting
+        except PlatformError as error:
+            visit.fail(error)
+
+    def _answer(self, visit: _Visit, url: FunctionUrl) -> Coroutine[None, None, None] | None:
+        exchange = visit.exchange
+        request = exchange.request
         # One that is empty is none.
         if url.cors is not None and url.cors != Cors():
             if (answer := preflight(url.cors, request)) is not None:
                 visit.respond(answer)
-                return
+                return None
             visit.cors = url.cors
         # Before anything looks at the body: what is dropped has another signature.
         if exchange.body_exceeded or len(request.body) > self._max_body_bytes:
@@ -117,21 +129,39 @@ class FunctionUrls:
                 f"Request must be smaller than {self._max_body_bytes} bytes "
                 "for the InvokeFunction operation"
             )
-        call = UrlCall(
-            url_id=url.id,
-            domain=host.name,
+        caller, judging = self._access.check(url, request)
+        if judging is not None:
+            return self._run_later(judging, visit, url, caller)
+        self._run(visit, url, caller)
+        return None
+
+    async def _run_later(
+        self,
+        judging: Awaitable[None],
+        visit: _Visit,
+        url: FunctionUrl,
+        caller: UrlCaller | None,
+    ) -> None:
+        try:
+            await judging
+            self._run(visit, url, caller)
+        except PlatformError as error:
+            visit.fail(error)
+
+    def _run(self, visit: _Visit, url: FunctionUrl, caller: UrlCaller | None) -> None:
+        """Invoke the function with the request's event."""
+        event = self._frame(visit, url, caller).event(
+            visit.exchange.request,
             request_id=visit.request_id,
             trace_header=visit.trace_header,
-            now=datetime.now(UTC),  # noqa: TID251 - an edge
-            port=host.port or (443 if request.is_secure else 80),
-            caller=await self._access.check(url, request),
+            now_ms=time.time_ns() // 1_000_000,
         )
         invocation = InvocationRequest(
             request_id=visit.request_id,
             function_name=url.function_name,
             qualifier=None if url.qualifier == LATEST else url.qualifier,
             invocation_type=InvocationType.REQUEST_RESPONSE,
-            payload=encode_event(request, call),
+            payload=event,
             trace_header=visit.trace_header,
         )
         if url.invoke_mode is InvokeMode.RESPONSE_STREAM:
@@ -139,14 +169,20 @@ class FunctionUrls:
         else:
             self._pipeline.start(invocation, visit.invoked)
 
-    async def _find(self, url_id: str) -> FunctionUrl | None:
-        url = self._ids.get(url_id)
-        if url is None:
-            changes = self._changes
-            url = await self._read(url_id)
-            if url is not None and changes == self._changes:
-                self._ids[url_id] = url
-        return url
+    def _frame(self, visit: _Visit, url: FunctionUrl, caller: UrlCaller | None) -> EventFrame:
+        """What the events of one connection to one URL have in common."""
+        host, request = visit.host, visit.exchange.request
+        peer = request.peer
+        port = host.port or (443 if request.is_secure else 80)
+        key = (host.name, port, peer)
+        frame = self._frames.get(key) if caller is None else None
+        if frame is None:
+            frame = EventFrame(url_id=url.id, domain=host.name, port=port, peer=peer, caller=caller)
+            if caller is None:
+                if len(self._frames) >= _FRAMES:
+                    self._frames.clear()
+                self._frames[key] = frame
+        return frame
 
 
 @dataclass(slots=True)
@@ -154,6 +190,7 @@ class _Visit:
     """One request, and what every answer to it says."""
 
     exchange: Exchange
+    host: UrlHost
     request_id: str
     trace_header: str
     # The URL's, once it is known.

@@ -16,7 +16,7 @@ import structlog
 from lambd.http.exchanges import Exchange, ResponseStream
 from lambd.model.errors import PlatformError
 from lambd.model.invocations import InvocationResult, ResponseFlow, StreamHead
-from lambd.urls.events import prelude_headers
+from lambd.urls.answers import prelude_headers
 from lambd.urls.prelude import CONTENT_TYPE, BadPreludeError, PreludeParser
 
 _log = structlog.get_logger(__name__)

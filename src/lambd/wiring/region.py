@@ -212,6 +212,7 @@ class Region:
             read=read_url,
             access=UrlAccess(
                 authority=self._authority,
+                settings=self._function_settings,
                 scope=self.scope,
                 keys=access_keys(settings),
             ),

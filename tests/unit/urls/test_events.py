@@ -7,6 +7,8 @@ import contextlib
 import json
 import re
 from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
@@ -14,36 +16,38 @@ from hypothesis import strategies as st
 
 from lambd.http.messages import Peer, Request, Response
 from lambd.model.settings import Cors
-from lambd.urls.events import (
-    BadFunctionResponseError,
-    UrlCall,
-    decode_result,
-    encode_event,
-    preflight,
-)
+from lambd.urls.answers import BadFunctionResponseError, decode_result
+from lambd.urls.cors import preflight
+from lambd.urls.events import EventFrame
 
-CALL = UrlCall(
-    url_id="x" * 32,
-    domain="x.lambda-url.us-east-1.localhost",
-    request_id="r",
-    now=datetime(2026, 11, 24, 10, 15, 30, 123_000, tzinfo=UTC),
-    port=4566,
-    trace_header="Root=1-a",
-)
+NOW_MS = int(datetime(2026, 11, 24, 10, 15, 30, 123_000, tzinfo=UTC).timestamp() * 1000)
+
+
+def event_of(request: Request) -> dict[str, Any]:
+    """The event that a URL's function gets."""
+    frame = EventFrame(
+        url_id="x" * 32,
+        domain="x.lambda-url.us-east-1.localhost",
+        port=4566,
+        peer=request.peer,
+    )
+    text = frame.event(request, request_id="r", trace_header="Root=1-a", now_ms=NOW_MS)
+    event: dict[str, Any] = json.loads(text)
+    return event
 
 
 @given(st.binary(max_size=50), st.sampled_from(["", "text/plain; charset=utf-8", "image/png"]))
 def test_a_body_survives(body: bytes, content_type: str) -> None:
     """Whatever it is, the function can have it back."""
     request = Request("POST", "/", "", {"content-type": content_type}, body)
-    event = json.loads(encode_event(request, CALL))
+    event = event_of(request)
     text = event.get("body", "")
     assert (base64.b64decode(text) if event["isBase64Encoded"] else text.encode()) == body
 
 
 def test_times_and_what_is_absent() -> None:
     """As AWS writes them; no body, cookies or parameters without any."""
-    event = json.loads(encode_event(Request("GET", "/", "", {}, b""), CALL))
+    event = event_of(Request("GET", "/", "", {}, b""))
     assert event["requestContext"]["time"] == "24/Nov/2026:10:15:30 +0000"
     assert event["requestContext"]["timeEpoch"] == 1_795_515_330_123
     assert not event.keys() & {"body", "cookies", "queryStringParameters"}
@@ -53,10 +57,60 @@ def test_times_and_what_is_absent() -> None:
 def test_repeated_headers_and_cookies() -> None:
     """Values of one name are one, without a space; cookies are a list, however they were sent."""
     raw = [(b"X-A", b"1"), (b"Cookie", b"a=1; b=2"), (b"x-a", b"2, 3"), (b"cookie", b"c=3,4;;")]
-    event = json.loads(encode_event(Request("GET", "/", "", raw, b""), CALL))
+    event = event_of(Request("GET", "/", "", raw, b""))
     assert event["headers"]["x-a"] == "1,2, 3"
     assert event["cookies"] == ["a=1", "b=2", "c=3,4"]
-    assert "cookie" not in event["headers"]
+    assert event["headers"]["cookie"] == "a=1; b=2; c=3,4"
+
+
+def test_a_cookie_header_stays_as_it_is() -> None:
+    """Beside the list."""
+    event = event_of(Request("GET", "/", "", {"cookie": "a=1; b=2"}, b""))
+    assert (event["cookies"], event["headers"]["cookie"]) == (["a=1", "b=2"], "a=1; b=2")
+
+
+def test_headers_of_the_connection_stay_outside() -> None:
+    """The connection is not the function's."""
+    sent = {"connection": "keep-alive", "te": "trailers", "upgrade": "h2c", "accept": "*/*"}
+    headers = event_of(Request("GET", "/", "", sent, b""))["headers"]
+    assert headers["accept"] == "*/*"
+    assert not headers.keys() & {"connection", "te", "upgrade"}
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/a%20b/c", "/a b/c"),
+        ("/100%2525", "/100%25"),
+        ("/%C3%A4", "/\u00e4"),
+        ("/\u00c3\u00a4", "/\u00e4"),
+        ("/%", "/%"),
+        ("/%FF", "/\ufffd"),
+    ],
+)
+def test_a_path_is_decoded_once(path: str, expected: str) -> None:
+    """As UTF-8; the query is not."""
+    event = event_of(Request("GET", path, "a=%20", {}, b""))
+    assert event["rawPath"] == expected
+    assert event["requestContext"]["http"]["path"] == expected
+    assert event["rawQueryString"] == "a=%20"
+
+
+TEXT = st.text(st.characters(max_codepoint=255))
+
+
+@given(TEXT, st.dictionaries(TEXT, TEXT, max_size=3))
+def test_any_request_is_an_event(query: str, headers: dict[str, str]) -> None:
+    """What is put together by hand is JSON, and parameters are those that Python's parser finds."""
+    event = event_of(Request("GET", "/", query, headers, b""))
+    found: dict[str, list[str]] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        found.setdefault(name, []).append(value)
+    expected = {name: ",".join(values) for name, values in found.items()}
+    assert event.get("queryStringParameters", {}) == expected
+    assert event["rawQueryString"] == query
+    for name, value in headers.items():
+        assert event["headers"][name] == value
 
 
 def test_what_the_front_end_knows_of_the_connection() -> None:
@@ -69,7 +123,7 @@ def test_what_the_front_end_knows_of_the_connection() -> None:
         "x-forwarded-for": "10.0.0.1",
         "x-amzn-trace-id": "Root=1-b",
     }
-    event = json.loads(encode_event(Request("GET", "/", "", claims, b""), CALL))
+    event = event_of(Request("GET", "/", "", claims, b""))
     assert event["headers"] == {
         "x-forwarded-proto": "http",
         "x-forwarded-port": "4566",
@@ -77,7 +131,7 @@ def test_what_the_front_end_knows_of_the_connection() -> None:
         "x-amzn-trace-id": "Root=1-a",
     }
     peer = Peer("::1", "TLSv1.3", "TLS_AES_128_GCM_SHA256")
-    event = json.loads(encode_event(Request("GET", "/", "", claims, b"", peer), CALL))
+    event = event_of(Request("GET", "/", "", claims, b"", peer))
     assert event["headers"]["x-forwarded-proto"] == "https"
     assert event["headers"]["x-forwarded-for"] == "10.0.0.1, ::1"
     assert event["headers"]["x-amzn-tls-version"] == "TLSv1.3"
