@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.acceptance.conftest import CreateFunction
+from tests.acceptance.conftest import CreateFunction, Server
+from tests.acceptance.function_logs import wait_for_log
 from tests.acceptance.packages import archive, call
 
 if TYPE_CHECKING:
@@ -84,3 +87,32 @@ def test_locales_that_the_variables_name_exist(
         Environment={"Variables": variables},
     )
     assert call(aws, name, 1) == [True, "UTF-8"]
+
+
+def test_levels_and_the_runtime_version_are_logged(
+    server: Server, aws: LambdaClient, create: CreateFunction
+) -> None:
+    """What is printed below the level is left out, whoever prints it."""
+    name = create(
+        """
+        import json
+
+        def handler(event, context):
+            for level in ("DEBUG", "INFO", "WARN"):
+                stamp = "2024-11-02T16:51:31.587Z"
+                print(json.dumps({"timestamp": stamp, "level": level, "message": "m"}))
+            print()
+            print("text")
+        """,
+        LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": "WARN"},
+    )
+    call(aws, name, 1)
+
+    lines = wait_for_log(server, name, "platform.report").splitlines()
+
+    (start,) = [json.loads(line) for line in lines if "platform.initStart" in line]
+    version = start["record"]["runtimeVersion"]
+    assert re.fullmatch(r"python:3\.\d+\.v[1-9]\d*", version), version
+    printed = [line for line in lines if '"type"' not in line]
+    assert [json.loads(line)["level"] for line in printed[:-1]] == ["WARN"]
+    assert printed[-1] == "text"

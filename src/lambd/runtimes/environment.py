@@ -178,6 +178,9 @@ def _defaults(
             runtime_dir=runtime_dir,
             task_root=task,
         )
+    if runtime.family is Family.PYTHON:
+        # What Python itself sets where AWS's images lack the locale of LANG (PEP 538).
+        variables["LC_CTYPE"] = "C.UTF-8"
     logging = deployment.config.logging
     if logging.log_format == "JSON":
         variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"

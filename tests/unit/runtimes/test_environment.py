@@ -129,6 +129,7 @@ def test_sets_what_aws_sets() -> None:
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
         "LAMBDA_TASK_ROOT": "/var/task",
         "LANG": "en_US.UTF-8",
+        "LC_CTYPE": "C.UTF-8",
         "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:"
         "/var/task:/var/task/lib:/opt/lib",
         "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
@@ -197,6 +198,7 @@ def test_no_endpoint_is_set_when_there_is_none() -> None:
         "GLIBC_TUNABLES",
         "LC_ALL",
         "LANG",
+        "LC_CTYPE",
         "AWS_LAMBDA_EXEC_WRAPPER",
     ],
 )
