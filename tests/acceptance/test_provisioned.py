@@ -208,7 +208,8 @@ def test_an_alias_takes_them_along(aws: LambdaClient, create: CreateFunction) ->
     aws.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
     provision(aws, name, "live", 2)
     assert call(aws, name, "live")["type"] == "provisioned-concurrency"
-    assert call(aws, name, "1")["type"] == "on-demand"
+    assert call(aws, name, "1")["type"] == "provisioned-concurrency"
+    assert call(aws, name, "$LATEST")["type"] == "on-demand"
     second = publish(aws, name, WHERE + "# 2")
     aws.update_alias(FunctionName=name, Name="live", FunctionVersion=second)
     assert wait_settled(aws, name, "live")["Status"] == "READY"

@@ -235,8 +235,7 @@ class ExecutionEnvironment:
             self._deliver(running)
         except InvalidStateTransitionError as error:
             # The runtime has gone since it was last looked at, and nobody has told yet.
-            self._running = None
-            self._die()
+            self.abandon()
             raise SandboxError(str(error)) from error
 
     def _thaw(self) -> None:
@@ -252,6 +251,20 @@ class ExecutionEnvironment:
         if self._phase is Phase.IDLE and not self.is_frozen:
             self._sandbox.freeze()
             self.is_frozen = True
+
+    def try_freeze(self) -> bool:
+        """The same; False if it cannot be, and is better closed."""
+        try:
+            self.freeze()
+        except Exception:  # noqa: BLE001 - a callback root: the fault of one sandbox is not all's
+            _log.exception("freeze_failed", sandbox=self._sandbox.id)
+            return False
+        return True
+
+    def abandon(self) -> None:
+        """End it without a word to the caller of what it runs: he is told otherwise."""
+        self._running = None
+        self._die()
 
     async def close(self) -> None:
         """Shut down: an invocation under way fails; the sandbox is gone afterwards.

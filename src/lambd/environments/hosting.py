@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from itertools import count
 
+import structlog
+
 from lambd.environments.environment import ExecutionEnvironment
 from lambd.environments.pool import Pool
 from lambd.environments.provisioned import ProvisionedGroup
@@ -21,6 +23,8 @@ from lambd.model.hosting import (
     TokenCallback,
 )
 from lambd.model.invocations import Invocation, InvocationResult
+
+_log = structlog.get_logger(__name__)
 
 
 class LocalHosting:
@@ -81,6 +85,10 @@ class LocalHosting:
             environment.invoke(invocation, ended, parts)
         except PlatformError as error:
             ended(error)
+        except Exception as error:  # noqa: BLE001 - a root: a fault of ours must reach the caller
+            _log.exception("invocation_not_begun", request_id=invocation.request_id)
+            environment.abandon()
+            ended(SandboxError(str(error)))
 
     def release(self, token: Token) -> None:
         """See `Hosting`."""

@@ -29,7 +29,7 @@ from lambd.environments.room import Room
 from lambd.environments.scaling import ScalingRate
 from lambd.environments.starting import Starting
 from lambd.model.arns import Scope
-from lambd.model.errors import SandboxError, ThrottledError, UnavailableError
+from lambd.model.errors import ThrottledError, UnavailableError
 from lambd.model.functions import Deployment
 from lambd.model.hosting import Capacity, DeploymentKey, HostedVersion
 
@@ -223,7 +223,10 @@ class Pool:
         """Freeze and reap idle environments; runs until cancelled."""
         while True:
             await asyncio.sleep(_SWEEP_INTERVAL_S)
-            self.sweep(time.monotonic())
+            try:
+                self.sweep(time.monotonic())
+            except Exception:  # noqa: BLE001 - a task root: the next sweep finds the rest
+                _log.exception("sweep_crashed")
 
     def sweep(self, now: float) -> None:
         """Freeze and reap what has been idle long enough at this `time.monotonic`."""
@@ -253,15 +256,8 @@ class Pool:
             if idle_s >= self._idle_timeout_s or environment.phase is Phase.DEAD:
                 deployment.idle.remove(environment)
                 self.discard(environment)
-            elif idle_s >= self._freeze_after_s:
-                self._freeze(environment)
-
-    def _freeze(self, environment: ExecutionEnvironment) -> None:
-        try:
-            environment.freeze()
-        except SandboxError as error:
-            _log.warning("freeze_failed", sandbox=environment.sandbox_id, error=error.message)
-            self.discard(environment)
+            elif idle_s >= self._freeze_after_s and not environment.try_freeze():
+                self.discard(environment)
 
     def _evict(self) -> bool:
         """Close the environment that has been idle longest; False if none is idle."""

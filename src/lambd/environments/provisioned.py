@@ -24,7 +24,7 @@ from lambd.environments.environment import (
 )
 from lambd.environments.phases import LOST, Phase
 from lambd.environments.start_queue import Slot
-from lambd.model.errors import PlatformError, SandboxError, ThrottledError, UnavailableError
+from lambd.model.errors import PlatformError, ThrottledError, UnavailableError
 from lambd.model.hosting import HostedVersion
 from lambd.model.provisioned import INIT_FAILURE
 
@@ -210,10 +210,14 @@ class ProvisionedGroup:
     async def _start(self) -> None:
         """Bring one more environment."""
         slot = self._host.start_slot()
-        failure = await self._start_one()
-        slot.release()
-        if failure is not None and self._is_open:
-            self._count_failure(failure)
+        try:
+            failure = await self._start_one()
+            if failure is not None and self._is_open:
+                self._count_failure(failure)
+        except Exception:  # noqa: BLE001 - a task root: one function must not stop the platform
+            _log.exception("environment_start_crashed", function=self.hosted.version.name)
+        finally:
+            slot.release()
         self._fill()
 
     async def _start_one(self) -> str | None:
@@ -275,7 +279,11 @@ class ProvisionedGroup:
             self._ready.add(environment)
             self._failures = 0
             self._changed()
-        if self._waiters:
+        if not environment.is_usable:
+            # Its runtime has gone since.
+            self._drop(environment)
+            self._fill()
+        elif self._waiters:
             waiter = self._waiters.popleft()
             if waiter.timer is not None:
                 waiter.timer.cancel()
@@ -297,10 +305,7 @@ class ProvisionedGroup:
         for environment in list(self._idle):
             if now - environment.idle_since < freeze_after_s:
                 continue
-            try:
-                environment.freeze()
-            except SandboxError as error:
-                _log.warning("freeze_failed", sandbox=environment.sandbox_id, error=error.message)
+            if not environment.try_freeze():
                 self._drop(environment)
                 self._fill()
 

@@ -16,7 +16,7 @@ from lambd.environments.start_queue import Slot
 from lambd.environments.starting import Starts
 from lambd.model.arns import Scope
 from lambd.model.errors import UnavailableError
-from lambd.model.hosting import HostedVersion, ProvisionedKey
+from lambd.model.hosting import DeploymentKey, HostedVersion, ProvisionedKey
 from lambd.model.provisioned import ProvisionedUse
 
 # What a lease does without a provisioned environment: (what to run, seconds, whom to tell).
@@ -41,6 +41,8 @@ class ProvisionedGroups:
         self._on_demand = on_demand
         self._tasks = tasks
         self._groups: dict[ProvisionedKey, ProvisionedGroup] = {}
+        # The same by what they run.
+        self._of_versions: dict[DeploymentKey, list[ProvisionedGroup]] = {}
         self._is_open = True
 
     # -- what there should be, and is
@@ -66,6 +68,7 @@ class ProvisionedGroups:
                 tasks=self._tasks,
                 changed=changed,
             )
+            self._of_versions.setdefault(hosted.key, []).append(group)
         group.resize(number)
 
     def release(self, key: ProvisionedKey) -> None:
@@ -78,9 +81,18 @@ class ProvisionedGroups:
         return self._groups.get(key)
 
     def lease(self, key: ProvisionedKey) -> ProvisionedGroup | None:
-        """A lease on a provisioned environment, if one is free."""
+        """A lease on a provisioned environment, if one is free.
+
+        Who invokes a version by its number may have one of an alias that leads there as well.
+        """
         group = self._groups.get(key)
-        return group if group is not None and group.lease() else None
+        if group is not None and group.lease():
+            return group
+        version = DeploymentKey(*key[:3], version=key.qualifier, deployment_id=key.deployment_id)
+        for other in self._of_versions.get(version, ()):
+            if other.lease():
+                return other
+        return None
 
     def counts(self, scope: Scope, name: str, qualifier: str) -> tuple[int, int]:
         """How many environments a qualifier has, and how many of them are initialised."""
@@ -111,6 +123,10 @@ class ProvisionedGroups:
             group.sweep(now, freeze_after_s)
             if group.is_gone:
                 del self._groups[key]
+                of_version = self._of_versions[group.hosted.key]
+                of_version.remove(group)
+                if not of_version:
+                    del self._of_versions[group.hosted.key]
 
     def stop(self) -> None:
         """Start nothing any more."""

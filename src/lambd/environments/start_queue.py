@@ -11,7 +11,11 @@ import asyncio
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+import structlog
+
 _T = TypeVar("_T", bound=Hashable)
+
+_log = structlog.get_logger(__name__)
 
 # A start that takes longer than this is not waiting for a processor, but in the function's own
 # initialisation for something else: others may begin, seconds.
@@ -74,8 +78,16 @@ class StartQueue(Generic[_T]):
                 del self._wanted[item]
             # Taken first: `begin` may come back here.
             self._free -= 1
-            if not self._begin(item):
+            if not self._try(item):
                 self._free += 1
             elif left := self._wanted.pop(item, 0):
                 # To the end of the line.
                 self._wanted[item] = left
+
+    def _try(self, item: _T) -> bool:
+        """Begin; what cannot even begin for a fault of ours is no longer wanted."""
+        try:
+            return self._begin(item)
+        except Exception:  # noqa: BLE001 - a root: whose slot came free is not to blame
+            _log.exception("start_not_begun")
+            return False

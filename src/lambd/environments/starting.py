@@ -99,15 +99,26 @@ class Starting:
         """Begin a start whose turn it is, unless whoever wanted it has been served meanwhile."""
         if isinstance(item, ProvisionedGroup):
             return item.begin()
-        is_wanted = item.count_starting() < len(item.waiters)
-        if is_wanted and self._room.ledger.has_memory(item.memory_mib):
+        if item.count_starting() >= len(item.waiters):
+            self._take_back(item)
+            return False
+        error = self._obstacle(item)
+        if error is None:
             item.starting += 1
             self._tasks.create_task(self._start(item))
             return True
         self._take_back(item)
-        if is_wanted:
-            item.fail_first(host_full())
+        item.fail_first(error)
         return False
+
+    def _obstacle(self, deployment: DeploymentEnvironments) -> PlatformError | None:
+        """Why the machine cannot have another environment now."""
+        try:
+            has_memory = self._room.ledger.has_memory(deployment.memory_mib)
+        except Exception as error:  # noqa: BLE001 - a root: a fault of ours must reach a caller
+            _log.exception("memory_not_measured", function=deployment.key.name)
+            return SandboxError(str(error))
+        return None if has_memory else host_full()
 
     def _take_back(self, deployment: DeploymentEnvironments) -> None:
         """A start that was wanted brings no environment."""
@@ -115,9 +126,18 @@ class Starting:
         self._scaling.give_back(deployment.key.function)
 
     async def _start(self, deployment: DeploymentEnvironments) -> None:
-        """Start one environment and run its init phase; failures go to one waiter."""
-        environment: ExecutionEnvironment | None = None
+        """Start one environment; failures go to one waiter."""
         slot = self.queue.slot()
+        try:
+            await self._start_one(deployment)
+        except Exception:  # noqa: BLE001 - a task root: one function must not stop the platform
+            _log.exception("environment_start_crashed", function=deployment.key.name)
+        finally:
+            slot.release()
+
+    async def _start_one(self, deployment: DeploymentEnvironments) -> None:
+        """Start one environment and run its init phase."""
+        environment: ExecutionEnvironment | None = None
         try:
             environment = await self._starter(deployment.hosted, self._owner)
             deployment.starting -= 1
@@ -128,8 +148,6 @@ class Starting:
         except Exception as error:  # noqa: BLE001 - a task root: a fault of ours must reach a caller
             _log.exception("environment_start_failed", function=deployment.key.name)
             self._failed(deployment, environment, SandboxError(str(error)))
-        finally:
-            slot.release()
 
     async def _initialise(self, environment: ExecutionEnvironment) -> None:
         self._initialising.add(environment)

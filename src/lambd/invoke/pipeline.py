@@ -147,10 +147,10 @@ class InvokePipeline:
             settings = await self._settings.get(request.function_name)
             self._begin(request, version, settings, invoked)
         except PlatformError as error:
-            invoked(error)
+            _tell(invoked, error, request.request_id)
         except Exception:  # noqa: BLE001 - a task root: a fault of ours must reach the caller
             _log.exception("invocation_crashed", request_id=request.request_id)
-            invoked(UnavailableError("An error occurred and the request cannot be processed."))
+            _tell(invoked, _crashed(), request.request_id)
 
     def _begin(
         self,
@@ -209,6 +209,9 @@ class InvokePipeline:
                 self._run_on_demand(run, version, serving, settings)
             except PlatformError as error:
                 run.refused(error)
+            except Exception:  # noqa: BLE001 - a callback root: a fault of ours must reach the caller
+                _log.exception("invocation_crashed", function=version.name)
+                run.refused(_crashed())
 
         scope = self._scope
         key = ProvisionedKey(scope.account_id, scope.region, version.name, qualifier, serving.id)
@@ -268,7 +271,7 @@ class _Run:
 
     def refused(self, error: PlatformError) -> None:
         """It may not."""
-        self._invoked(error)
+        _tell(self._invoked, error, self._invocation.request_id)
 
     def acquired(self, outcome: Token | PlatformError) -> None:
         """Run in the environment that became free, or fail."""
@@ -291,7 +294,10 @@ class _Run:
         self._pipeline.under_way -= 1
         if self._lease is not None:
             self._lease.release()
-        self._invoked(outcome)
+        try:
+            self._invoked(outcome)
+        except Exception:  # noqa: BLE001 - a callback root, and too warm a place for `_tell`
+            _log.exception("result_not_taken", request_id=self._invocation.request_id)
 
 
 class _Parts:
@@ -323,6 +329,20 @@ class _Parts:
     def discard(self) -> None:
         """The sink's caller has gone."""
         self._hosting.discard(self._token)
+
+
+def _tell(
+    invoked: InvokedCallback, outcome: InvocationResult | PlatformError | None, request_id: str
+) -> None:
+    """Tell the caller; whatever that raises is nobody else's affair."""
+    try:
+        invoked(outcome)
+    except Exception:  # noqa: BLE001 - a callback root
+        _log.exception("result_not_taken", request_id=request_id)
+
+
+def _crashed() -> UnavailableError:
+    return UnavailableError("An error occurred and the request cannot be processed.")
 
 
 def _settle(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from tests.unit.environments.conftest import SCOPE, Stage, hosted, make_stage, make_version
@@ -168,6 +169,36 @@ async def test_a_released_provisioned_token_ends_its_lease(world: World) -> None
     assert isinstance(token, int)
     world.hosting.release(token)
     assert isinstance(world.acquire_provisioned(), int)
+
+
+async def test_a_version_by_its_number_uses_the_environments_of_an_alias(world: World) -> None:
+    """Whoever leads there: only another version's number, or alias, does not."""
+    version = replace(make_version(), version="1")
+    world.pool.provisioned.provision("blue", hosted(version), 1, lambda: None)
+    await world.until_ready(1)
+    outcomes: list[Token | PlatformError | None] = []
+    for qualifier in ("2", "green", "1"):
+        key = hosted(version).provisioned_key(qualifier)
+        world.hosting.acquire_provisioned(key, 60.0, outcomes.append)
+    assert outcomes[:2] == [None, None]
+    assert isinstance(outcomes[2], int)
+    assert world.pool.provisioned.use(SCOPE, "fn", "blue").in_use == 1
+
+
+async def test_a_fault_on_the_way_reaches_the_caller_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And ends the environment in which it happened."""
+    token = await world.token()
+    monkeypatch.setattr(world.stages[0].environment.session, "deliver", _broken)
+    world.invoke(token)
+    (error,) = world.ended
+    assert isinstance(error, SandboxError)
+    assert world.hosting.acquire_nowait(KEY) is None
+
+
+def _broken(*arguments: object, **options: object) -> None:
+    raise RuntimeError("a fault of ours")
 
 
 async def test_a_lease_ends_when_there_is_no_environment_after_all(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 import pytest
@@ -49,11 +49,12 @@ class World:
         capacity_mib: int = 1024,
         max_per_deployment: int | None = None,
         environments_per_10_s: int = 0,
+        available_mib: Callable[[], int] | None = None,
     ) -> None:
         self.starter = Starter()
         self.pool = Pool(
             starter=self.starter,
-            ledger=HostLedger(capacity_mib),
+            ledger=HostLedger(capacity_mib, available_mib=available_mib),
             tasks=tasks,
             freeze_after_s=10.0,
             idle_timeout_s=100.0,
@@ -301,3 +302,44 @@ async def test_a_start_that_came_to_nothing_does_not_count_for_the_rate() -> Non
         world.starter.stages[0].next()
         assert (await request).phase is Phase.IDLE
         await world.pool.close()
+
+
+async def test_a_fault_while_measuring_fails_one_request(world: World) -> None:
+    """What `/proc` refuses reaches who waits, and the next start is tried."""
+    measured: list[int | OSError] = [OSError("too many open files"), 1 << 20]
+
+    def available() -> int:
+        found = measured.pop(0)
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    async with asyncio.TaskGroup() as tasks:
+        made = World(tasks, available_mib=available)
+        with pytest.raises(SandboxError, match="too many open files"):
+            await made.acquire(make_version())
+        request = made.acquire(make_version())
+        await made.started(1)
+        made.starter.stages[0].next()
+        assert (await request).is_usable
+        await made.pool.close()
+
+
+async def test_a_sandbox_that_cannot_be_frozen_is_closed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the fault is: the sweep goes on with the others."""
+    requests = [world.acquire(make_version()) for _ in range(2)]
+    await world.started(2)
+    for stage in world.starter.stages:
+        stage.next()
+    for request in requests:
+        world.pool.environment_available(await request)
+    monkeypatch.setattr(world.starter.stages[0].sandbox, "freeze", _broken)
+    world.pool.sweep(time.monotonic() + 20)
+    assert [stage.sandbox.is_frozen for stage in world.starter.stages] == [False, True]
+    assert world.pool.capacity().environments == 1
+
+
+def _broken() -> None:
+    raise OSError("a fault")

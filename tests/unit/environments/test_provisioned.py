@@ -60,9 +60,10 @@ class FakeEnvironment:
         self.phase = Phase.DEAD
         self._owner.environment_died(cast("ExecutionEnvironment", self))
 
-    def freeze(self) -> None:
+    def try_freeze(self) -> bool:
         """Remember it."""
         self.is_frozen = True
+        return True
 
     async def close(self) -> None:
         """Remember it."""
