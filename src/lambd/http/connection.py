@@ -34,6 +34,11 @@ _log = structlog.get_logger(__name__)
 IDLE_TIMEOUT_S = 120.0
 # A request that has begun to arrive has this long to arrive whole.
 READ_TIMEOUT_S = 300.0
+# Of the requests that come in one piece so many are started at once; each other one, and each that
+# waits for an answer before it, in a turn of the loop of its own.
+STARTS_AT_ONCE = 8
+# Requests that wait behind the one under way; with more the connection ends.
+PENDING_REQUESTS = 256
 
 
 class Server(Protocol):
@@ -64,6 +69,7 @@ class HttpConnection(RequestReader, asyncio.Protocol):
         "_reading_paused",
         "_repeated",
         "_server",
+        "_started",
         "_stream",
         "_transport",
         "_writing_paused",
@@ -76,6 +82,8 @@ class HttpConnection(RequestReader, asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         # Requests behind the one under way, with whether the connection outlives them.
         self._pending: deque[tuple[Exchange, bool]] = deque()
+        # Requests of what came at once that were started at once.
+        self._started = 0
         # The answer that is being sent in parts.
         self._stream: ResponseStream | None = None
         # Framing of that answer: chunked, until the connection ends, or None: it has no body.
@@ -116,11 +124,14 @@ class HttpConnection(RequestReader, asyncio.Protocol):
                 each.disconnected()
         self._current = None
         self._pending.clear()
+        self._repeated = None
+        self._release()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; anything it does not understand ends the connection with a 400."""
         if self._is_refused:
             return
+        self._started = 0
         is_between = self._is_between
         repeated = self._repeated
         if repeated is not None and data == repeated[0] and is_between and self._current is None:
@@ -166,9 +177,15 @@ class HttpConnection(RequestReader, asyncio.Protocol):
     def _take(self, request: Request, *, body_exceeded: bool, keep_alive: bool) -> None:
         exchange = Exchange(request, self, body_exceeded=body_exceeded)
         if self._current is None:
-            self._start(exchange, keep_alive=keep_alive)
+            self._started += 1
+            if self._started <= STARTS_AT_ONCE:
+                self._start(exchange, keep_alive=keep_alive)
+            else:
+                self._start_later(exchange, keep_alive=keep_alive)
         else:
             # A pipelining client: hold the rest back until this one is answered.
+            if len(self._pending) >= PENDING_REQUESTS:
+                raise RequestRefusedError(429, b"Too many requests on one connection")
             self._pending.append((exchange, keep_alive))
             self._pause_reading()
 
@@ -225,7 +242,7 @@ class HttpConnection(RequestReader, asyncio.Protocol):
             transport.close()
         elif self._pending:
             exchange, next_keep_alive = self._pending.popleft()
-            self._start(exchange, keep_alive=next_keep_alive)
+            self._start_later(exchange, keep_alive=next_keep_alive)
         else:
             if self._expects_continue:
                 self._continue()
@@ -294,6 +311,18 @@ class HttpConnection(RequestReader, asyncio.Protocol):
             return False
         limit = IDLE_TIMEOUT_S if self._is_between else READ_TIMEOUT_S
         return now - self.last_active > limit
+
+    def _start_later(self, exchange: Exchange, *, keep_alive: bool) -> None:
+        """Start a request in a turn of the loop of its own, so that others get theirs between."""
+        self._current = exchange
+        self._keep_alive = keep_alive
+        self._pause_reading()
+        asyncio.get_running_loop().call_soon(self._start_current, exchange)
+
+    def _start_current(self, exchange: Exchange) -> None:
+        # Unless the client has gone meanwhile.
+        if exchange is self._current:
+            self._start(exchange, keep_alive=self._keep_alive)
 
     def _start(self, exchange: Exchange, *, keep_alive: bool) -> None:
         self._current = exchange

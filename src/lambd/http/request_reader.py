@@ -91,6 +91,16 @@ class RequestReader:
         self._expects_continue = False
         self._is_marked = False
 
+    def _release(self) -> None:
+        """Drop the parser and what has been read; nothing more comes.
+
+        The parser and this object hold each other, and the collector that would find them hardly
+        ever runs: what is left of a body would stay for good.
+        """
+        del self._parser
+        self._bodyless = None
+        self._reset_message()
+
     # -- the connection's
 
     def _take(self, request: Request, *, body_exceeded: bool, keep_alive: bool) -> None:
