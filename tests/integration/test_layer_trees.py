@@ -37,7 +37,7 @@ from lambd.runtimes.provision import Provisioner
 from lambd.store import functions, layers
 from lambd.store.blobs import BlobStore
 from lambd.store.contents import References
-from lambd.store.database import Connection, Database
+from lambd.store.database import Connection, Database, SchedulesChanged, notify
 from lambd.telemetry.ids import new_id
 
 EMPTY = References(archives=frozenset(), layer_lists=frozenset())
@@ -438,6 +438,30 @@ async def test_the_last_function_takes_a_deleted_layer_along(host: Host) -> None
             await until_gone(blobs)
             assert host.trees() == set()
             loop.cancel()
+    finally:
+        await asyncio.to_thread(database.close)
+
+
+async def test_schedules_that_run_put_nothing_off(host: Host) -> None:
+    """Changes that leave no code behind do not count, however often they come."""
+    waste = host.archive(z="1")
+    os.utime(host.blobs.path(waste.sha256), (0, 0))
+    database = await asyncio.to_thread(Database.open, host.data_dir)
+
+    async def run_schedules() -> None:
+        while True:
+            await database.run(notify, SchedulesChanged())
+            await asyncio.sleep(0.01)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            loops = [
+                tasks.create_task(each)
+                for each in (_reconciler(host, database, tasks).run(), run_schedules())
+            ]
+            await until_gone([host.blobs.path(waste.sha256)])
+            for loop in loops:
+                loop.cancel()
     finally:
         await asyncio.to_thread(database.close)
 
