@@ -16,7 +16,7 @@ import pytest
 from tests.unit.environments.conftest import Stage, make_stage
 
 from lambd.environments.processes import RUNTIME
-from lambd.environments.relay import StreamLimits
+from lambd.environments.stream_limits import StreamLimits
 from lambd.http.server import HttpServer
 from lambd.model.invocations import Invocation, InvocationResult, StreamHead
 from lambd.runtimeapi.session import RESPONSE_MODE

@@ -29,12 +29,7 @@ class EventStreamSink:
 
     def begin(self, head: StreamHead, flow: ResponseFlow) -> None:
         """Send the head."""
-        stream = self._open(head.executed_version)
-        if stream.is_open:
-            stream.on_writable = flow.resume
-            stream.on_disconnect = flow.discard
-        else:
-            flow.discard()
+        self._open(head.executed_version).follow(flow)
 
     def write(self, data: bytes) -> bool:
         """Send events of the function's bytes."""

@@ -25,9 +25,9 @@ from lambd.environments.failures import Failure, exited, timed_out
 from lambd.environments.function_log import FunctionLog
 from lambd.environments.phases import INITIALISING, TRANSITIONS, Event, Phase, after
 from lambd.environments.processes import Launch, Processes
-from lambd.environments.relay import StreamLimits
 from lambd.environments.running import ResultCallback, Running
 from lambd.environments.shutdown import ShutdownReason
+from lambd.environments.stream_limits import StreamLimits
 from lambd.http.exchanges import StreamedExchange
 from lambd.http.server import HttpServer
 from lambd.model.errors import (

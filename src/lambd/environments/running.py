@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import structlog
 
 from lambd.environments.failures import Failure
-from lambd.environments.relay import ResponseRelay, Source, StreamLimits
+from lambd.environments.stream_limits import StreamLimits, bandwidth_of
+from lambd.http.relay import BodyRelay, Source
 from lambd.model.errors import SANDBOX_TIMED_OUT
 from lambd.model.hosting import PartsListener
 from lambd.model.invocations import Invocation, InvocationResult, StreamHead
@@ -29,7 +31,7 @@ class Running:
     # What it comes to if nobody tells a better reason for which it broke off.
     truncated: RuntimeOutcome | None = None
     # A streamed answer: on its way to the listener, or collected for a caller without one.
-    _relay: ResponseRelay | None = None
+    _relay: BodyRelay | None = None
     _parts: list[bytes] | None = None
 
     def __init__(
@@ -50,7 +52,8 @@ class Running:
         if self.listener is None:
             self._parts = []
             return self._parts.append
-        self._relay = relay = ResponseRelay(source, self.listener, limits)
+        bandwidth = bandwidth_of(limits, time.monotonic())
+        self._relay = relay = BodyRelay(source, self.listener.write, bandwidth)
         self.listener.begin(
             StreamHead(
                 executed_version=executed_version, content_type=content_type, is_streamed=True

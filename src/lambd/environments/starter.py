@@ -13,7 +13,7 @@ from lambd.environments.function_log import FunctionLog, LogSink
 from lambd.environments.init_channel import Program
 from lambd.environments.preparation import PreparationFailedError, Prepared, Preparer
 from lambd.environments.processes import RUNTIME, Launch
-from lambd.environments.relay import StreamLimits
+from lambd.environments.stream_limits import StreamLimits
 from lambd.http.busy_poll import BusyPoll
 from lambd.http.exchanges import Application
 from lambd.http.server import HttpServer

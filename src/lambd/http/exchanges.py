@@ -4,8 +4,8 @@
 `StreamedExchange` is a request handed over at the end of its head, whose body comes in parts; the
 server makes one where its `stream_marker` header was sent. Everything runs on the event loop, by
 callbacks, and nothing here buffers: back-pressure goes from a slow client's transport through
-`ResponseStream.write` to the application, and from it through `StreamedExchange.pause` to the
-transport of whoever sends.
+`ResponseStream.write` to the application, and from it through `StreamedExchange.pause` (which
+`relay.py` calls) to the transport of whoever sends. `ResponseStream.follow` is the way back.
 """
 
 from __future__ import annotations
@@ -173,6 +173,16 @@ class StreamedExchange(Exchange):
         self.on_data = self.on_end = self.on_truncated = None
 
 
+class Flow(Protocol):
+    """Where the parts of an answer come from, as far as its client has a say in that."""
+
+    def resume(self) -> None:
+        """Send on, after a part that was one too many."""
+
+    def discard(self) -> None:
+        """Nobody listens any more."""
+
+
 class ResponseStream:
     """An answer under way in parts: chunked, or to an HTTP/1.0 client until the connection's end."""
 
@@ -189,6 +199,14 @@ class ResponseStream:
     def is_open(self) -> bool:
         """Whether somebody still reads."""
         return self._connection is not None
+
+    def follow(self, flow: Flow) -> None:
+        """Have whoever sends the parts wait for the client, and let go once it has gone."""
+        if self._connection is None:
+            flow.discard()
+        else:
+            self.on_writable = flow.resume
+            self.on_disconnect = flow.discard
 
     def write(self, data: bytes) -> bool:
         """Send a part; False asks for a pause until `on_writable`. Dropped when not open."""

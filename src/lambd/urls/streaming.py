@@ -122,11 +122,6 @@ class UrlStreamSink:
         return body
 
     def _open(self, status: int, headers: Headers) -> None:
-        self._stream = stream = self._exchange.start(status, self._finish(headers))
-        if self._flow is None:
-            return
-        if stream.is_open:
-            stream.on_writable = self._flow.resume
-            stream.on_disconnect = self._flow.discard
-        else:
-            self._flow.discard()
+        self._stream = self._exchange.start(status, self._finish(headers))
+        if self._flow is not None:
+            self._stream.follow(self._flow)

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from lambd.config import Settings
 from lambd.environments.placement import HostLedger, available_memory_mib, machine_memory_mib
 from lambd.environments.pool import Pool
-from lambd.environments.relay import StreamLimits
 from lambd.environments.scaling import ScalingRate
 from lambd.environments.starter import Place, Starter, StarterSettings
+from lambd.environments.stream_limits import StreamLimits
 from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.hosts import Hosts
 from lambd.frontend.request_limits import RequestLimits

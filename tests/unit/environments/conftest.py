@@ -13,7 +13,7 @@ from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironmen
 from lambd.environments.function_log import FunctionLog
 from lambd.environments.init_channel import Program
 from lambd.environments.processes import RUNTIME, Launch
-from lambd.environments.relay import StreamLimits
+from lambd.environments.stream_limits import StreamLimits
 from lambd.http.messages import Request, Response
 from lambd.model.arns import Scope
 from lambd.model.functions import Code, Deployment, FunctionConfig, FunctionVersion, State
