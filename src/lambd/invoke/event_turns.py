@@ -30,6 +30,8 @@ from lambd.store.events import DueEvents
 _log = structlog.get_logger(__name__)
 
 FIRST_SLOTS = 16
+# Read at a time at least, if there are as many: a read costs more than its events.
+_READ_EVENTS = 64
 # Before events that could not be read are tried again, seconds.
 _READ_AGAIN_S = 5.0
 # Payload in memory, all functions together; a new event is read when there is less.
@@ -284,7 +286,8 @@ class EventTurns:
             self._starved[turns.name] = turns
             return
         turns.is_reading = True
-        self._tasks.create_task(self._read_due(turns, now_us, slots * 2 - len(turns.ready)))
+        limit = max(slots * 2 - len(turns.ready), _READ_EVENTS)
+        self._tasks.create_task(self._read_due(turns, now_us, limit))
 
     async def _read_due(self, turns: FunctionTurns, now_us: int, limit: int) -> None:
         try:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Row, func, select, type_coerce
+from sqlalchemy import BigInteger, func, select, type_coerce
 
 from lambd.model.events import Answer, EndReason, EventEnd, Fault, QueuedEvent, Target, TargetKind
 from lambd.store.database import Connection
@@ -22,21 +22,38 @@ from lambd.store.tables_events import events as table
 from lambd.store.writer import driver_connection
 
 _COLUMN_NAMES = ", ".join(table.c.keys())
-_ROW = f"({', '.join('?' * len(table.c))})"
+_MARKS = f"({', '.join('?' * len(table.c))})"
 # By number of rows, most first; names of our own columns.
 _INSERTS = {
-    rows: f"INSERT INTO events ({_COLUMN_NAMES}) VALUES {', '.join([_ROW] * rows)}"  # noqa: S608
+    rows: f"INSERT INTO events ({_COLUMN_NAMES}) VALUES {', '.join([_MARKS] * rows)}"  # noqa: S608
     for rows in (64, 16, 4, 2, 1)
 }
 _UPDATE = "UPDATE events SET due_at=?, attempts=?, faults=?, progress=?, response=? WHERE id=?"
 # The numbers as one JSON array, so that it is one statement however many they are.
 _DELETE = "DELETE FROM events WHERE id IN (SELECT value FROM json_each(?))"
-_COLUMNS = [
-    type_coerce(column, BigInteger).label(column.name)
-    if column.name in ("accepted_at", "due_at")
-    else column
-    for column in table.c
-]
+# Events to leave out come as one JSON array, so that the statement is the same however many.
+_DUE = (
+    f"SELECT {_COLUMN_NAMES} FROM events "  # noqa: S608 - names of our own columns
+    "WHERE function_name=? AND id NOT IN (SELECT value FROM json_each(?)) "
+    "ORDER BY due_at, id LIMIT ?"
+)
+
+
+class _Row(NamedTuple):
+    """A row of the table, in its order."""
+
+    id: int
+    request_id: str
+    function_name: str
+    qualifier: str | None
+    payload: bytes
+    trace_header: str
+    accepted_at: int
+    due_at: int
+    attempts: int
+    faults: int
+    progress: str | None
+    response: bytes | None
 
 
 class Backlog(NamedTuple):
@@ -88,8 +105,7 @@ def write_events(connection: Connection, writes: Writes) -> None:
             ],
         ).close()
     if writes.removed:
-        numbers = ",".join(map(str, writes.removed))
-        raw.execute(_DELETE, (f"[{numbers}]",)).close()
+        raw.execute(_DELETE, (_numbers(writes.removed),)).close()
 
 
 def _insert(raw: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:
@@ -131,21 +147,21 @@ def list_due_events(
         limit: at most so many.
         limit_bytes: not more payload than that together, save that the first one always comes.
     """
-    query = (
-        select(*_COLUMNS)
-        .where(table.c.function_name == function_name, table.c.id.not_in(list(without)))
-        .order_by(table.c.due_at, table.c.id)
-        .limit(limit + 1)
-    )
     found: list[QueuedEvent] = []
     size = 0
-    for row in connection.execute(query):
+    parameters = (function_name, _numbers(without), limit + 1)
+    rows = driver_connection(connection).execute(_DUE, parameters)
+    for row in map(_Row._make, rows):
         size += len(row.payload) + len(row.response or b"")
         is_full = len(found) >= limit or (bool(found) and size > limit_bytes)
         if is_full or row.due_at > now_us:
             return DueEvents(events=tuple(found), next_due_us=row.due_at)
         found.append(_event(row))
     return DueEvents(events=tuple(found), next_due_us=None)
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    return f"[{','.join(map(str, numbers))}]"
 
 
 def _row(event: QueuedEvent) -> tuple[object, ...]:
@@ -173,7 +189,7 @@ def _progress(event: QueuedEvent) -> str | None:
     return json.dumps(document) if document else None
 
 
-def _event(row: Row[Any]) -> QueuedEvent:
+def _event(row: _Row) -> QueuedEvent:
     document: dict[str, Any] = json.loads(row.progress) if row.progress else {}
     end = document.get("outcome")
     return QueuedEvent(
@@ -192,7 +208,7 @@ def _event(row: Row[Any]) -> QueuedEvent:
         else Answer(
             executed_version=document["version"],
             function_error=document["function_error"],
-            payload=row.response,
+            payload=row.response or b"",
         ),
         fault=Fault(**document["fault"]) if "fault" in document else None,
         end=None
