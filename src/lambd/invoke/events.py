@@ -33,10 +33,11 @@ from lambd.invoke.delivery_calls import DeliveryCalls
 from lambd.invoke.event_attempts import Again, Done, Ended, EventAttempts, StartInvocation, Verdict
 from lambd.invoke.event_ends import DeadLetterReader, EventEnds, needs_delivery
 from lambd.invoke.event_options import EventCounts, EventOptions
+from lambd.invoke.event_room import EventRoom
 from lambd.invoke.event_rules import now_us
 from lambd.invoke.event_turns import EventTurns
 from lambd.invoke.pipeline import InvokedCallback
-from lambd.model.errors import UnavailableError
+from lambd.model.errors import ThrottledError, UnavailableError
 from lambd.model.events import EventEnd, QueuedEvent
 from lambd.model.invocations import InvocationRequest
 from lambd.store.event_journal import EventJournal, WithEvent
@@ -96,6 +97,7 @@ class EventQueue:
             now_us=now_us,
         )
         self._deliveries = Deliveries(calls=calls, options=options, counts=counts, now_us=now_us)
+        self._room = EventRoom(options.limits.queued_event_bytes)
         # Events whose targets are being told.
         self._delivering = 0
         self._is_closed = False
@@ -107,6 +109,7 @@ class EventQueue:
         """Take up what is on disk."""
         for backlog in await self._journal.open():
             self.counts.resumed += backlog.events
+            self._room.load(backlog.function_name, backlog.events, backlog.payload_bytes)
             self._turns.stored(backlog.function_name, backlog.due_us)
         if self.counts.resumed:
             _log.info("events_resumed", events=self.counts.resumed)
@@ -162,6 +165,12 @@ class EventQueue:
             accepted_us=moment_us,
             due_us=moment_us,
         )
+        try:
+            self._room.check(event)
+        except ThrottledError as error:
+            invoked(error)
+            return
+        self._room.take(event)
         self._journal.add(event, partial(self._stored, event, invoked), with_event)
 
     def _stored(
@@ -171,6 +180,8 @@ class EventQueue:
         if error is None:
             self.counts.accepted += 1
             self._turns.offer(event)
+        else:
+            self._room.leave(event)
 
     def _begin(self, event: QueuedEvent) -> None:
         """Its turn has come: attempt it, or tell its targets again, which takes no slot."""
@@ -257,6 +268,8 @@ class EventQueue:
         _error: UnavailableError | None,
     ) -> None:
         self._turns.release(event, None)
+        self._room.leave(event)
         for successor in successors:
+            self._room.take(successor)
             self._turns.offer(successor)
         self._note_end()

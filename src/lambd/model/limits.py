@@ -77,6 +77,8 @@ class Limits:
     code_request_bytes: int = 70_167_211
     sync_payload_bytes: int = 6_291_456
     async_payload_bytes: int = 1_048_576
+    # Events that wait for one function, payloads and some more each; 0: as many as the disk holds.
+    queued_event_bytes: int = 4 * 1024 * MIB
     # A response may be this large: 6 MiB and 100 bytes.
     response_payload_bytes: int = 6_291_556
     # A streamed response: its size; then what passes at once, and how much a second after that

@@ -18,12 +18,16 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar, cast
 
 import sqlalchemy
+import structlog
 from sqlalchemy import event
 
 from lambd.store.directory import DirectoryLock
+from lambd.store.free_space import checkpoint, give_back, prepare
 from lambd.store.migrate import migrate
 from lambd.store.writer import DoneCallback, Writer, driver_connection
 from lambd.trees import flush_directory
+
+_log = structlog.get_logger(__name__)
 
 # What functions that run in a transaction take first.
 Connection = sqlalchemy.Connection
@@ -31,6 +35,8 @@ Connection = sqlalchemy.Connection
 READER_THREADS = 4
 # Another process (a backup, a shell) may hold the file's lock for so long before we give up.
 _BUSY_TIMEOUT_MS = 10_000
+# What the write-ahead log is cut back to, once it has been taken into the file.
+_JOURNAL_BYTES = 16 * 1024 * 1024
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -86,6 +92,7 @@ class Database:
         self._writer = Writer(engine, self._deliver)
         self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="store-read")
         self._subscribers: list[Subscriber] = []
+        self._is_giving_back = False
 
     @classmethod
     def open(cls, data_dir: Path) -> Self:
@@ -98,6 +105,7 @@ class Database:
         path = data_dir / "lambd.sqlite3"
         engine = create_sqlite_engine(path)
         try:
+            _prepare(engine)
             with engine.execution_options(writes=True).begin() as connection:
                 migrate(connection)
             flush_directory(data_dir)
@@ -134,6 +142,28 @@ class Database:
         """The same without anybody who waits: `done(result, exception)` is called on the loop."""
         self._writer.submit(work, done)
 
+    def give_back_space(self) -> None:
+        """Begin to shorten the file by what is free in it, between the writes of others."""
+        if not self._is_giving_back:
+            self._is_giving_back = True
+            self._writer.submit(give_back, self._gave_back)
+
+    def _gave_back(self, has_more: bool | None, error: BaseException | None) -> None:
+        if self._writer.is_closed:
+            return
+        if has_more:
+            self._writer.submit(give_back, self._gave_back)
+            return
+        self._is_giving_back = False
+        if error is not None:
+            _log.warning("database_space_not_given_back", error=str(error))
+        else:
+            self._writer.submit(checkpoint, self._checkpointed, in_transaction=False)
+
+    def _checkpointed(self, _result: object, error: BaseException | None) -> None:
+        if error is not None:
+            _log.warning("database_space_not_given_back", error=str(error))
+
     async def read(
         self, fn: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
@@ -149,6 +179,17 @@ class Database:
         for change in changes:
             for subscriber in self._subscribers:
                 subscriber(cast("Change", change))
+
+
+def _prepare(engine: sqlalchemy.Engine) -> None:
+    """Make a database of an older release able to shrink, if there is room to write it anew."""
+    with engine.connect() as connection:
+        raw = driver_connection(connection)
+        raw.execute("PRAGMA query_only=OFF").close()
+        try:
+            prepare(raw)
+        except sqlite3.OperationalError as error:
+            _log.warning("database_not_compacted", error=str(error))
 
 
 def _call(
@@ -184,6 +225,7 @@ def create_sqlite_engine(path: Path) -> sqlalchemy.Engine:
         for pragma in (
             f"busy_timeout={_BUSY_TIMEOUT_MS}",
             "journal_mode=WAL",
+            f"journal_size_limit={_JOURNAL_BYTES}",
             "synchronous=FULL",
             "foreign_keys=ON",
         ):

@@ -32,6 +32,7 @@ from lambd.store.events import (
     list_due_events,
     write_events,
 )
+from lambd.store.free_space import KEPT_BYTES
 
 _log = structlog.get_logger(__name__)
 
@@ -62,7 +63,7 @@ class _Change:
 
     added: tuple[QueuedEvent, ...]
     updated: QueuedEvent | None
-    removed: int | None
+    removed: QueuedEvent | None
     committed: CommittedCallback
     with_event: WithEvent | None = None
 
@@ -75,6 +76,11 @@ class _Change:
     def is_new(self) -> bool:
         """Whether somebody waits for it who can be told that it failed."""
         return self.updated is None and self.removed is None
+
+    @property
+    def freed(self) -> int:
+        """Bytes that the file has no more use for."""
+        return 0 if self.removed is None else len(self.removed.payload)
 
     @property
     def size(self) -> int:
@@ -97,6 +103,8 @@ class EventJournal:
         self._pause: asyncio.TimerHandle | None = None
         # Of `close`.
         self._settled: asyncio.Event | None = None
+        # Removed since space was last given back.
+        self._freed_bytes = 0
         # Transactions and changes so far, for those who want to know how well they gather.
         self.commits = 0
         self.changes = 0
@@ -104,6 +112,7 @@ class EventJournal:
     async def open(self) -> list[Backlog]:
         """Find out what waits, by function; before anything else."""
         self._numbers = itertools.count(await self._database.read(last_event_id) + 1)
+        self._database.give_back_space()
         return await self._database.read(list_backlogs)
 
     async def close(self) -> None:
@@ -145,7 +154,7 @@ class EventJournal:
         added = tuple(successors)
         for successor in added:
             successor.id = next(self._numbers)
-        self._submit(_Change(added, None, event.id, committed))
+        self._submit(_Change(added, None, event, committed))
 
     async def due(
         self, function_name: str, *, now_us: int, without: Collection[int], limit: int
@@ -206,7 +215,7 @@ class EventJournal:
         writes = Writes(
             added=[event for change in changes for event in change.added],
             updated=[change.updated for change in changes if change.updated is not None],
-            removed=[change.removed for change in changes if change.removed is not None],
+            removed=[change.removed.id for change in changes if change.removed is not None],
             hooks=[change.with_event for change in changes if change.with_event is not None],
         )
         self._is_committing = True
@@ -233,6 +242,10 @@ class EventJournal:
             return
         self.commits += 1
         self.changes += len(changes)
+        self._freed_bytes += sum(change.freed for change in changes)
+        if self._freed_bytes > KEPT_BYTES:
+            self._freed_bytes = 0
+            self._database.give_back_space()
         # The disk goes on while those who waited are told.
         self._go_on()
         for change in changes:

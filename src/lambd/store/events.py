@@ -57,11 +57,12 @@ class _Row(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """What waits for one function: how many, and when the first is due."""
+    """What waits for one function: how many, when the first is due, bytes of all payloads."""
 
     function_name: str
     events: int
     due_us: int
+    payload_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,8 @@ def last_event_id(connection: Connection) -> int:
 def list_backlogs(connection: Connection) -> list[Backlog]:
     """What waits, by function."""
     due = func.min(type_coerce(table.c.due_at, BigInteger))
-    query = select(table.c.function_name, func.count(), due).group_by(table.c.function_name)
+    size = func.sum(func.length(table.c.payload))
+    query = select(table.c.function_name, func.count(), due, size).group_by(table.c.function_name)
     return [Backlog(*row) for row in connection.execute(query)]
 
 

@@ -33,6 +33,8 @@ class _Job:
     loop: asyncio.AbstractEventLoop
     work: Callable[[sqlalchemy.Connection], object]
     done: DoneCallback
+    # Or, by itself, what cannot be in one.
+    in_transaction: bool
 
 
 class Writer:
@@ -50,27 +52,33 @@ class Writer:
         """
         self._deliver = deliver
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._is_closed = False
+        self.is_closed = False
         # A pool's connection may have been a reader's.
         self._connection = engine.connect().execution_options(writes=True)
         driver_connection(self._connection).execute("PRAGMA query_only=OFF").close()
         self._thread = threading.Thread(target=self._run, name="store-write", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[sqlalchemy.Connection], object], done: DoneCallback) -> None:
-        """Run `work(connection)` in one transaction; call it on the event loop.
+    def submit(
+        self,
+        work: Callable[[sqlalchemy.Connection], object],
+        done: DoneCallback,
+        *,
+        in_transaction: bool = True,
+    ) -> None:
+        """Run `work(connection)`, in one transaction or in none; call it on the event loop.
 
         Raises:
             RuntimeError: after `close`.
         """
-        if self._is_closed:
+        if self.is_closed:
             raise RuntimeError("the database is closed")
-        self._jobs.put(_Job(asyncio.get_running_loop(), work, done))
+        self._jobs.put(_Job(asyncio.get_running_loop(), work, done, in_transaction))
 
     def close(self) -> None:
         """Finish what was submitted; blocks, idempotent."""
-        if not self._is_closed:
-            self._is_closed = True
+        if not self.is_closed:
+            self.is_closed = True
             self._jobs.put(None)
         self._thread.join()
 
@@ -82,7 +90,8 @@ class Writer:
                 result: object = None
                 error: BaseException | None = None
                 try:
-                    result = _transact(connection, job.work)
+                    run = _transact if job.in_transaction else _run
+                    result = run(connection, job.work)
                 except BaseException as exc:  # noqa: BLE001 - it is its author's
                     error = exc
                     outbox.clear()
@@ -111,6 +120,12 @@ class Writer:
 def driver_connection(connection: sqlalchemy.Connection) -> sqlite3.Connection:
     """SQLite's own connection, for statements that pass by the thousand."""
     return cast("sqlite3.Connection", connection.connection.driver_connection)
+
+
+def _run(
+    connection: sqlalchemy.Connection, work: Callable[[sqlalchemy.Connection], object]
+) -> object:
+    return work(connection)
 
 
 def _transact(

@@ -55,6 +55,9 @@ class MemoryDatabase(Database):
         # Raised by transactions, while it is set.
         self.failure: Exception | None = None
 
+    def give_back_space(self) -> None:
+        """There is no file."""
+
     def submit(self, work: Callable[[Connection], object], done: DoneCallback) -> None:
         """One transaction, in the next round of the loop."""
         asyncio.get_running_loop().call_soon(self._work, work, done)
@@ -179,6 +182,7 @@ class EventWorld:
     max_per_function: int = 500
     growth_s: float = 1.0
     concurrency: int = 1000
+    queued_event_bytes: int = 0
     # While set, attempts wait here for the test to answer them.
     holds_attempts: bool = False
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
@@ -213,7 +217,10 @@ class EventWorld:
         """An open queue, closed after the block."""
         options = EventOptions(
             scope=SCOPE,
-            limits=Limits(concurrent_executions=self.concurrency),
+            limits=Limits(
+                concurrent_executions=self.concurrency,
+                queued_event_bytes=self.queued_event_bytes,
+            ),
             retry_delays_s=self.delays_s,
             max_per_function=self.max_per_function,
             first_backoff_s=0.001,
