@@ -346,12 +346,16 @@ def test_actions_that_a_clock_planned_that_was_ahead_are_brought_forward(world: 
     since = world.now
     world.now += timedelta(hours=5)
     world.call(scheduled_actions.skip_missed)
+    put(world, "b", schedule="rate(1 hour)")
     world.now = since
     world.call(scheduled_actions.plan_anew)
     with world.transaction() as connection:
-        action = find_action(connection, RESOURCE, "a")
-    assert action is not None
-    assert action.next_at == since + timedelta(hours=1)
+        found = [find_action(connection, RESOURCE, name) for name in ("a", "b")]
+    # One was made by that clock: it counts from now.
+    assert [each.next_at for each in found if each is not None] == [
+        since + timedelta(hours=1),
+        world.now + timedelta(hours=1),
+    ]
 
 
 def test_bounds_that_cross_fail_and_change_nothing(world: World) -> None:

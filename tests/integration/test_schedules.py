@@ -304,6 +304,25 @@ def test_what_a_clock_that_was_ahead_planned_is_brought_forward(world: World) ->
     assert all(dispatch.due_at <= world.now for dispatch in dispatched(world))
 
 
+def test_what_a_clock_that_was_ahead_let_begin_begins_now(world: World) -> None:
+    """A rate counts from when it was made, which is yet to come."""
+    right = world.now
+    world.now += 2 * HOUR
+    world.call(create_schedule, request(), draw)
+    world.call(
+        put_rule,
+        RuleRequest(
+            name="r", description=None, expression="rate(1 hour)", is_enabled=True, tags={}
+        ),
+    )
+    world.now = right
+    world.call(plan_anew, SOURCES, draw)
+    found = schedule(world)
+    assert found is not None
+    assert found.timing.anchor_at == world.now
+    assert rule(world).next_at == planned(world) == world.now + HOUR
+
+
 def test_an_event_takes_the_place_of_its_dispatch(world: World) -> None:
     """In the transaction that stores it: the one is there if and only if the other is not."""
     world.call(create_schedule, request(), draw)

@@ -61,6 +61,8 @@ class Autoscaler:
         self._next_due: datetime | None = None
         self._is_waiting = False
         self._clock = ClockWatch()
+        # Whether a clock that was ahead may have planned something: before the start, or now.
+        self._may_be_astray = True
         self._follower = Follower("autoscaling", self._step, start=self._begin)
         database.subscribe(self._note)
 
@@ -74,9 +76,7 @@ class Autoscaler:
         await self._follower.run()
 
     async def _begin(self) -> None:
-        context = self._context()
-        await self._database.run(skip_missed, context)
-        await self._database.run(plan_anew, context)
+        await self._database.run(skip_missed, self._context())
 
     async def _step(self) -> float | None:
         """Do what there is to do now; seconds until there is more."""
@@ -92,7 +92,10 @@ class Autoscaler:
         context = self._context()
         if self._clock.was_set_back(context.now, asyncio.get_running_loop().time()):
             _log.warning("clock_set_back", now=context.now.isoformat())
+            self._may_be_astray = True
+        if self._may_be_astray:
             await self._database.run(plan_anew, context)
+            self._may_be_astray = False
         if self._is_stale:
             self._is_stale = False
             await self._read()

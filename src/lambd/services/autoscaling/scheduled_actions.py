@@ -149,7 +149,9 @@ def skip_missed(connection: Connection, context: ControlContext) -> None:
 
 def plan_anew(connection: Connection, context: ControlContext) -> None:
     """Bring forward what was planned by a clock that was ahead."""
-    for action in rows.planned_actions(connection, context.now):
+    for planned in rows.planned_actions(connection, context.now):
+        # A rate that such a clock let begin counts from now.
+        action = replace(planned, anchor_at=min(planned.anchor_at, context.now))
         try:
             next_at = action.next_after(context.now)
         except ScheduleSyntaxError:

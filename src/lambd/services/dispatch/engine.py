@@ -59,7 +59,9 @@ class ScheduleEngine:
         self._in_hand: set[int] = set()
         self._tasks: asyncio.TaskGroup | None = None
         self._clock = ClockWatch()
-        self._follower = Follower("schedules", self._step, start=self._plan_anew)
+        # Whether a clock that was ahead may have planned something: before the start, or now.
+        self._may_be_astray = True
+        self._follower = Follower("schedules", self._step)
         database.subscribe(self._note)
 
     def _note(self, change: Change) -> None:
@@ -71,17 +73,16 @@ class ScheduleEngine:
         async with asyncio.TaskGroup() as self._tasks:
             await self._follower.run()
 
-    async def _plan_anew(self) -> None:
-        """Bring forward what was planned by a clock that was ahead."""
-        await self._database.run(plan_anew, self._context(), self._sources, self._draw)
-
     async def _step(self) -> float | None:
         """Do what there is to do now; seconds until there is more."""
         assert self._tasks is not None  # noqa: S101 - it runs
         context = self._context()
         if self._clock.was_set_back(context.now, asyncio.get_running_loop().time()):
             _log.warning("clock_set_back", now=context.now.isoformat())
-            await self._plan_anew()
+            self._may_be_astray = True
+        if self._may_be_astray:
+            await self._database.run(plan_anew, context, self._sources, self._draw)
+            self._may_be_astray = False
         due_at = await self._database.read(next_due, self._sources, self._in_hand)
         if due_at is None or due_at > context.now:
             return seconds_until(due_at, context.now)

@@ -9,7 +9,7 @@ expressions.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from lambd.model.schedules import (
@@ -159,14 +159,15 @@ def advance(
 
 def brought_forward(
     timing: Timing, planned: Occurrence, now: datetime, draw: Draw
-) -> Occurrence | None:
+) -> tuple[Timing, Occurrence] | None:
     """The next occurrence, if a later one is planned; None: the plan is right.
 
     A plan is made by the clock, as the first time after what was run last: if there is an earlier
-    one now, that clock was ahead.
+    one now, that clock was ahead. A rate that it let begin counts from now.
     """
+    timing = replace(timing, anchor_at=min(timing.anchor_at, now))
     try:
         found = next_occurrence(timing, after=now, now=now, draw=draw)
     except ScheduleSyntaxError:
         return None
-    return found if found is not None and found.at < planned.at else None
+    return (timing, found) if found is not None and found.at < planned.at else None

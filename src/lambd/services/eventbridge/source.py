@@ -78,7 +78,9 @@ class RuleSource:
             planned = Occurrence(rule.next_at, rule.next_at)
             sooner = brought_forward(rule.timing, planned, context.now, draw)
             if sooner is not None:
-                rows.put_rule(connection, replace(rule, next_at=sooner.at))
+                timing, following = sooner
+                stored = replace(rule, anchor_at=timing.anchor_at, next_at=following.at)
+                rows.put_rule(connection, stored)
 
     def principal(self, dispatch: Dispatch, scope: Scope) -> Principal:
         """The service, which only the function's resource policy can allow."""

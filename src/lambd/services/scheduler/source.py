@@ -66,7 +66,8 @@ class ScheduleSource:
             assert schedule.next is not None  # noqa: S101 - it is planned
             sooner = brought_forward(schedule.timing, schedule.next, context.now, draw)
             if sooner is not None:
-                rows.put_schedule(connection, replace(schedule, next=sooner))
+                timing, following = sooner
+                rows.put_schedule(connection, replace(schedule, timing=timing, next=following))
 
     def principal(self, dispatch: Dispatch, scope: Scope) -> Principal:
         """The execution role."""
