@@ -11,6 +11,9 @@ from lambd.environments.room import host_full
 from lambd.model.errors import PlatformError
 from lambd.model.hosting import HostedVersion
 
+# Bounds of the time that a request counts on an environment, seconds.
+_SHORTEST_GRACE_S, _LONGEST_GRACE_S = 0.02, 0.5
+
 
 class Waiter:
     """A request that waits for an environment."""
@@ -41,6 +44,7 @@ class DeploymentEnvironments:
         "key",
         "memory_mib",
         "retired",
+        "start_s",
         "starting",
         "waiters",
     )
@@ -54,6 +58,8 @@ class DeploymentEnvironments:
         self.idle: deque[ExecutionEnvironment] = deque()
         self.waiters: deque[Waiter] = deque()
         self.starting = 0
+        # How long the last start took that brought an environment; longer on a busy machine.
+        self.start_s = 0.0
         self.retired = False
 
     def wait(self, acquired: AcquiredCallback, timeout_s: float) -> Waiter:
@@ -82,6 +88,15 @@ class DeploymentEnvironments:
         """
         missing = waiting - self.starting
         return missing > 0 and missing > sum(e.phase in ON_ITS_WAY for e in self.environments)
+
+    @property
+    def grace_s(self) -> float:
+        """How long a request counts on an environment that is on its way.
+
+        As long as starting another one would take: by then waiting was no worse. Less would start
+        environments just when the processors have no time for those there are.
+        """
+        return min(max(self.start_s, _SHORTEST_GRACE_S), _LONGEST_GRACE_S)
 
     def count_starting(self) -> int:
         """Environments that have not been available yet."""

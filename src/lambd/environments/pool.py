@@ -37,8 +37,6 @@ _log = structlog.get_logger(__name__)
 
 # How often idle environments are looked at, seconds.
 _SWEEP_INTERVAL_S = 0.25
-# How long a request counts on an environment that is on its way before another one is started.
-_GRACE_S = 0.02
 
 
 class Pool:
@@ -121,7 +119,7 @@ class Pool:
             self._start_for(deployment, waiter)
         else:
             waiter.grace = asyncio.get_running_loop().call_later(
-                _GRACE_S, self._start_if_waiting, deployment, waiter
+                deployment.grace_s, self._start_if_waiting, deployment, waiter
             )
 
     def _start_for(self, deployment: DeploymentEnvironments, waiter: Waiter) -> None:

@@ -58,6 +58,7 @@ class Starting:
         self._room = room
         self._scaling = scaling
         self._tasks = tasks
+        self._loop = asyncio.get_running_loop()
         self._max_per_deployment = max_per_deployment
         self.queue: Starts = StartQueue(starts_at_once, self._begin)
         # In the init phase that follows their start.
@@ -138,11 +139,13 @@ class Starting:
     async def _start_one(self, deployment: DeploymentEnvironments) -> None:
         """Start one environment and run its init phase."""
         environment: ExecutionEnvironment | None = None
+        begun_at = self._loop.time()
         try:
             environment = await self._starter(deployment.hosted, self._owner)
             deployment.starting -= 1
             self._owner.adopt(environment, deployment)
             await self._initialise(environment)
+            deployment.start_s = self._loop.time() - begun_at
         except PlatformError as error:
             self._failed(deployment, environment, error)
         except Exception as error:  # noqa: BLE001 - a task root: a fault of ours must reach a caller

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from tests.unit.environments.conftest import SCOPE, Stage, hosted, make_stage, make_version
 
+from lambd.environments.deployment_environments import DeploymentEnvironments
 from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment
 from lambd.environments.phases import Phase
 from lambd.environments.placement import HostLedger
@@ -20,6 +21,7 @@ from lambd.model.errors import PlatformError, SandboxError, ThrottledError
 from lambd.model.functions import FunctionVersion
 from lambd.model.hosting import DeploymentKey, HostedVersion
 from lambd.model.invocations import Invocation
+from lambd.testing import run_in_virtual_time
 
 
 class Starter:
@@ -343,3 +345,38 @@ async def test_a_sandbox_that_cannot_be_frozen_is_closed(
 
 def _broken() -> None:
     raise OSError("a fault")
+
+
+def test_a_request_counts_on_an_environment_as_long_as_a_start_would_take() -> None:
+    """On a busy machine starts are slow, and so is what makes environments available again."""
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            world, version = World(tasks), make_version()
+            first = world.acquire(version)
+            await world.started(1)
+            stage = world.starter.stages[0]
+            # Its init phase takes 0.3 s.
+            await asyncio.sleep(0.3)
+            stage.next()
+            environment = await first
+            environment.invoke(invocation(), lambda result: None)
+            stage.respond("id-1", b"1")
+            second = world.acquire(version)
+            await asyncio.sleep(0.25)
+            assert len(world.starter.stages) == 1
+            await asyncio.sleep(0.1)
+            assert len(world.starter.stages) == 2
+            stage.next()
+            assert await second is environment
+            await world.pool.close()
+
+    run_in_virtual_time(main())
+
+
+def test_a_request_does_not_count_on_an_environment_for_good() -> None:
+    """Nor is the time too short to be worth anything."""
+    deployment = DeploymentEnvironments(hosted())
+    assert deployment.grace_s == 0.02
+    deployment.start_s = 60.0
+    assert deployment.grace_s == 0.5
