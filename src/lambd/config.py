@@ -47,6 +47,9 @@ class Settings:
     network: str = "masquerade"
     # Range that sandboxes' addresses are taken from when masqueraded.
     network_cidr: str = "10.195.0.0/16"
+    # Ports of this machine, TCP and UDP, that functions reach at host.docker.internal, also where a
+    # server listens on 127.0.0.1 only. All others refuse them.
+    host_ports: tuple[int, ...] = ()
     # Where other services are: S3 for code and destinations, SQS, SNS and EventBridge for the
     # outcome of asynchronous invocations. `aws_endpoint_url` is for those that have none of their
     # own; None: AWS's endpoint of the region.
@@ -278,7 +281,17 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(items)
 
 
+def _ports(value: object) -> tuple[int, ...]:
+    """A TOML list, or text with commas."""
+    items = [item for item in value.split(",") if item] if isinstance(value, str) else value
+    texts = [str(item).strip() for item in items] if isinstance(items, list | tuple) else [""]
+    if not all(re.fullmatch(r"[0-9]{1,5}", text) and 0 < int(text) < 65536 for text in texts):
+        raise ValueError(f"must be a list of ports from 1 to 65535, not {value!r}")
+    return tuple(dict.fromkeys(map(int, texts)))
+
+
 _LISTS: Mapping[object, Callable[[object], object]] = {
+    tuple[int, ...]: _ports,
     tuple[float, ...]: _numbers,
     tuple[str, ...]: _texts,
 }

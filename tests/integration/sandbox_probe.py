@@ -123,6 +123,7 @@ async def opened_driver(
     network: str = "none",
     cpu: str = "weight",
     resolvers: list[tuple[str, int]] | None = None,
+    host_ports: tuple[int, ...] = (),
 ) -> AsyncIterator[OciDriver]:
     """A driver of this test process."""
     enter_private_mounts()
@@ -134,6 +135,7 @@ async def opened_driver(
         CIDR,
         cpu=cpu,
         resolvers=resolvers,
+        host_ports=host_ports,
     )
     await driver.open()
     try:

@@ -11,9 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.sandbox_probe import PYTHON, opened_driver, started
+from tests.integration.sandbox_probe import (
+    CIDR,
+    PLATFORM_PORT,
+    PYTHON,
+    opened_driver,
+    started,
+)
 
+from lambd.model.errors import SandboxError
 from lambd.sandbox.driver import Sandbox
+from lambd.sandbox.oci import OciDriver
 
 pytestmark = pytest.mark.oci
 
@@ -226,3 +234,110 @@ except OSError as exc:
         started(driver) as probe,
     ):
         assert await probe.python(source) == "gaierror"
+
+
+class Greeter:
+    """A server of the host, TCP and UDP at one port, that says where it listens."""
+
+    def __init__(self, address: str) -> None:
+        self._said = f"hello from {address}".encode()
+        self._tcp = socket.create_server((address, 0))
+        self.port: int = self._tcp.getsockname()[1]
+        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._udp.bind((address, self.port))
+        self._address = address
+        self._threads = [
+            threading.Thread(target=target) for target in (self._serve_tcp, self._serve_udp)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _serve_tcp(self) -> None:
+        while True:
+            peer, _ = self._tcp.accept()
+            with peer:
+                if peer.getpeername()[0] == self._address:
+                    return
+                peer.sendall(self._said)
+
+    def _serve_udp(self) -> None:
+        while True:
+            datagram, client = self._udp.recvfrom(100)
+            if datagram == b"stop":
+                return
+            self._udp.sendto(self._said, client)
+
+    def close(self) -> None:
+        """Stop both threads."""
+        address = (self._address, self.port)
+        self._udp.sendto(b"stop", address)
+        socket.create_connection(address, source_address=(self._address, 0)).close()
+        for thread in self._threads:
+            thread.join()
+        self._udp.close()
+        self._tcp.close()
+
+
+@pytest.fixture
+def greeter() -> Iterator[Greeter]:
+    """A server on the host's loopback."""
+    server = Greeter("127.0.0.1")
+    yield server
+    server.close()
+
+
+def ask(host: str, port: int) -> str:
+    """Source that prints what a server answers to a datagram, or the error."""
+    return f"""
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.settimeout(5)
+    try:
+        sock.connect(({host!r}, {port}))
+        sock.send(b"?")
+        print(sock.recv(100).decode())
+    except OSError as exc:
+        print(type(exc).__name__)
+"""
+
+
+@pytest.mark.parametrize("name", ["host.docker.internal", "host.lambd.internal"])
+async def test_chosen_ports_of_the_host_are_reached_by_name(
+    name: str, greeter: Greeter, runtime: str, tmp_path: Path
+) -> None:
+    """A developer's server on 127.0.0.1, by TCP and UDP."""
+    async with (
+        opened_driver(
+            tmp_path / "run",
+            runtime=runtime,
+            network="masquerade",
+            resolvers=[],
+            host_ports=(greeter.port, 1),
+        ) as driver,
+        started(driver) as probe,
+    ):
+        assert await probe.python(connect(name, greeter.port)) == "hello from 127.0.0.1"
+        assert await probe.python(ask(name, greeter.port)) == "hello from 127.0.0.1"
+        # Open, and nobody listens there.
+        assert await probe.python(connect(name, 1)) == "ConnectionRefusedError"
+
+
+async def test_other_ports_of_the_host_refuse_at_once(
+    greeter: Greeter, runtime: str, tmp_path: Path
+) -> None:
+    """So does what is link-local: no client waits for its time-out."""
+    async with (
+        opened_driver(
+            tmp_path / "run", runtime=runtime, network="masquerade", resolvers=[], host_ports=(1,)
+        ) as driver,
+        started(driver) as probe,
+    ):
+        for host, port in (("host.docker.internal", greeter.port), ("169.254.169.254", 80)):
+            assert await probe.python(connect(host, port)) == "ConnectionRefusedError"
+            assert await probe.python(ask(host, port)) == "ConnectionRefusedError"
+
+
+async def test_the_platforms_own_port_cannot_be_opened(tmp_path: Path) -> None:
+    """Code inside reaches it under its own name, not as somebody on the host."""
+    with pytest.raises(SandboxError, match="AWS_ENDPOINT_URL"):
+        OciDriver("crun", tmp_path, PLATFORM_PORT, "masquerade", CIDR, host_ports=(PLATFORM_PORT,))

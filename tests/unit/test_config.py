@@ -80,6 +80,7 @@ def test_every_type_is_read_from_variables() -> None:
             "LAMBD_S3_ENDPOINT_URL": "http://127.0.0.1:9000",
             "LAMBD_FUNCTION_ENDPOINT_URL": "",
             "LAMBD_EVENT_RETRY_DELAYS_S": "0, 0.5",
+            "LAMBD_HOST_PORTS": "5432, 8000",
         }
     )
     assert Settings(
@@ -90,6 +91,7 @@ def test_every_type_is_read_from_variables() -> None:
         s3_endpoint_url="http://127.0.0.1:9000",
         function_endpoint_url="",
         event_retry_delays_s=(0.0, 0.5),
+        host_ports=(5432, 8000),
     ) == (settings)
 
 
@@ -171,6 +173,11 @@ def test_the_file_is_refused_with_its_name_and_the_key(
         ),
         pytest.param(
             {"LAMBD_PORT": "many"}, "LAMBD_PORT: must be a whole number, not 'many'", id="type"
+        ),
+        pytest.param(
+            {"LAMBD_HOST_PORTS": "80,65536"},
+            "LAMBD_HOST_PORTS: must be a list of ports from 1 to 65535, not '80,65536'",
+            id="port",
         ),
         pytest.param({"LAMBD_LIMITS": "1"}, "LAMBD_LIMITS: unknown setting", id="limits"),
         pytest.param({"LAMBD_port": "1"}, "LAMBD_port: unknown setting", id="lower case"),

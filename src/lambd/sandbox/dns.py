@@ -3,7 +3,8 @@
 Sockets on 127.0.0.1:53 inside a sandbox are served from here, outside, so that names resolve even
 where the host's resolver listens on the host's own loopback, which no sandbox can reach. Messages
 are passed on unread; what is held for a sandbox is bounded, and excess queries are dropped, as any
-name server would (clients ask again).
+name server would (clients ask again). The host's own names are answered here (`host_names`), to
+datagrams, which is how resolvers ask.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import contextlib
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from lambd.sandbox import host_names
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 # Queries a sandbox may have under way, and connections.
@@ -44,14 +47,21 @@ class Resolver:
     def __init__(self, servers: Sequence[Address]) -> None:
         self._servers = tuple(servers)
 
-    def serve(self, udp: socket.socket, tcp: socket.socket) -> Callable[[], None]:
+    def serve(
+        self, udp: socket.socket, tcp: socket.socket, host_address: str
+    ) -> Callable[[], None]:
         """Serve a sandbox's two sockets on the running loop; they stay the caller's.
+
+        Args:
+            udp: bound inside.
+            tcp: listening inside.
+            host_address: where the sandbox reaches its host, of version 4.
 
         Returns:
             A function that stops it, to be called before the sockets are closed.
         """
         loop = asyncio.get_running_loop()
-        relay = _SandboxRelay(loop, self._servers, udp, tcp)
+        relay = _SandboxRelay(loop, self._servers, udp, tcp, host_address)
         loop.add_reader(udp, relay.on_datagrams)
         loop.add_reader(tcp, relay.on_connection)
         return relay.stop
@@ -66,9 +76,11 @@ class _SandboxRelay:
         servers: Sequence[Address],
         udp: socket.socket,
         tcp: socket.socket,
+        host_address: str,
     ) -> None:
         self._loop = loop
         self._servers = servers
+        self._host_address = host_address
         self._udp = udp
         self._tcp = tcp
         self._queries: set[_Query] = set()
@@ -81,14 +93,20 @@ class _SandboxRelay:
                 query, client = self._udp.recvfrom(_DATAGRAM_BYTES)
             except OSError:  # nothing left (or an ICMP error of an earlier answer)
                 return
-            if len(self._queries) < _QUERIES:
+            own = host_names.answer(query, self._host_address)
+            if own is not None:
+                self._send(own, client)
+            elif len(self._queries) < _QUERIES:
                 self._queries.add(_Query(self._loop, self._servers, query, client, self._answer))
 
     def _answer(self, query: _Query, answer: bytes | None) -> None:
         self._queries.discard(query)
         if answer is not None:
-            with contextlib.suppress(OSError):  # nobody waits for it, or the buffer is full
-                self._udp.sendto(answer, query.client)
+            self._send(answer, query.client)
+
+    def _send(self, answer: bytes, client: Address) -> None:
+        with contextlib.suppress(OSError):  # nobody waits for it, or the buffer is full
+            self._udp.sendto(answer, client)
 
     def on_connection(self) -> None:
         """Take one connection."""

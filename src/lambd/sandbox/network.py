@@ -12,6 +12,7 @@ import asyncio
 import itertools
 import os
 import socket
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +44,8 @@ class SandboxNetwork:
     # Name resolution; None without outbound network.
     dns_udp: socket.socket | None
     dns_tcp: socket.socket | None
+    # The cable to the host; None without outbound network.
+    link: slices.Link | None
     _closed: bool = field(default=False, init=False)
 
     @property
@@ -70,15 +73,19 @@ class SandboxNetwork:
 class NetworkFactory:
     """Makes sandbox networks; owns the host's side of them."""
 
-    def __init__(self, *, platform_port: int, cidr: str | None, nft: str) -> None:
+    def __init__(
+        self, *, platform_port: int, cidr: str | None, nft: str, host_ports: Sequence[int] = ()
+    ) -> None:
         """Args:
         platform_port: where the platform's API listens inside.
         cidr: range for outbound addresses; None for sandboxes without outbound network.
         nft: path of the nft program.
+        host_ports: ports of the host that code inside may reach.
         """
         self._platform_port = platform_port
         self._cidr = cidr
         self._nft = nft
+        self._host_ports = tuple(host_ports)
         # One thread, since it changes namespaces.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lambd-network")
         self._numbers = itertools.count()
@@ -119,7 +126,7 @@ class NetworkFactory:
         try:
             self._host = IPRoute()
             self._remove_interfaces(claimed)
-            firewall.install(claimed, self._nft)
+            firewall.install(claimed, self._nft, self._host_ports)
             for abandoned in slices.claim_abandoned(self._cidr):
                 try:
                     self._remove_interfaces(abandoned)
@@ -154,17 +161,28 @@ class NetworkFactory:
         try:
             syscalls.unshare(syscalls.CLONE_NEWNET)
             try:
-                return self._furnish(namespaces.open_own_network())
+                made = self._furnish(namespaces.open_own_network())
             finally:
                 syscalls.setns(self._home_fd, syscalls.CLONE_NEWNET)
+            # Only now: settings of the network are those of the namespace one is in.
+            if self._host_ports and made.link is not None:
+                self._open_host_ports(made, made.link)
         except (OSError, NetlinkError) as exc:
             raise SandboxError(f"no network namespace for a sandbox: {exc}") from exc
+        return made
+
+    def _open_host_ports(self, made: SandboxNetwork, link: slices.Link) -> None:
+        try:
+            firewall.allow_loopback_targets(link.interface)
+        except BaseException:
+            made.close()
+            raise
 
     def _furnish(self, namespace_fd: int) -> SandboxNetwork:
         """Interfaces and sockets of the namespace that the thread is in."""
         sockets: list[socket.socket] = []
         try:
-            self._set_up_interfaces(namespace_fd)
+            link = self._set_up_interfaces(namespace_fd)
             for kind, port in (
                 (socket.SOCK_STREAM, RUNTIME_API_PORT),
                 (socket.SOCK_STREAM, self._platform_port),
@@ -186,14 +204,17 @@ class NetworkFactory:
             platform=sockets[1],
             dns_udp=dns_udp,
             dns_tcp=dns_tcp,
+            link=link,
         )
 
-    def _set_up_interfaces(self, namespace_fd: int) -> None:
+    def _set_up_interfaces(self, namespace_fd: int) -> slices.Link | None:
+        """Bring them up, and lay a cable to the host where there is outbound network."""
         inside: Any = IPRoute()
         try:
             inside.link("set", index=_LOOPBACK_INDEX, state="up")
-            if self._slice is not None:
-                self._connect(inside, namespace_fd, self._slice)
+            if self._slice is None:
+                return None
+            return self._connect(inside, namespace_fd, self._slice)
         finally:
             inside.close()
 
@@ -202,7 +223,7 @@ class NetworkFactory:
         inside: Any,  # noqa: ANN401 - pyroute2's IPRoute has no type information
         namespace_fd: int,
         claimed: slices.Slice,
-    ) -> None:
+    ) -> slices.Link:
         """Lay a cable from the namespace to the host."""
         link = claimed.link(next(self._numbers))
         peer = {"ifname": _INSIDE_INTERFACE, "net_ns_fd": namespace_fd}
@@ -214,6 +235,7 @@ class NetworkFactory:
         inside.addr("add", index=inner, address=link.sandbox_address, prefixlen=31)
         inside.link("set", index=inner, state="up")
         inside.route("add", dst="default", gateway=link.host_address)
+        return link
 
 
 def _listen(kind: int, port: int) -> socket.socket:

@@ -29,7 +29,7 @@ from lambd.sandbox import bundle, cgroups, instances, namespaces, rootfs, scratc
 from lambd.sandbox.descriptors import hard_limit
 from lambd.sandbox.dns import Resolver, host_resolvers
 from lambd.sandbox.driver import Sandbox, SandboxExit, SandboxSpec
-from lambd.sandbox.network import LOOPBACK, RUNTIME_API_PORT, NetworkFactory
+from lambd.sandbox.network import LOOPBACK, RUNTIME_API_PORT, NetworkFactory, SandboxNetwork
 from lambd.sandbox.oci_runtime import OCI_RUNTIMES, OciCall
 from lambd.sandbox.prepared import Prepared, PreparedPool, PreparedSettings
 from lambd.sandbox.spawn import Child, adopt_orphans, children_of, is_doomed, is_own_child
@@ -211,7 +211,7 @@ class OciSandbox:
 class OciDriver:
     """Starts sandboxes with an OCI runtime; see the `SandboxDriver` protocol."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an operator sets, once
         self,
         runtime: str,
         run_dir: Path,
@@ -222,6 +222,7 @@ class OciDriver:
         cpu: str = "weight",
         memory_mib: int | None = None,
         resolvers: Sequence[tuple[str, int]] | None = None,
+        host_ports: Sequence[int] = (),
     ) -> None:
         """Args:
         runtime: `crun`, `runc` or `runsc`.
@@ -233,7 +234,14 @@ class OciDriver:
             `quota`: never more than that proportion.
         memory_mib: what all sandboxes may use together; None: as much as their own limits allow.
         resolvers: name servers to relay to; None: the host's.
+        host_ports: ports of the host that code inside may reach.
         """
+        if platform_port in host_ports:
+            raise SandboxError(
+                f"host_ports: {platform_port} is the platform's own port, which functions have at"
+                " AWS_ENDPOINT_URL"
+            )
+        self._host_ports = host_ports
         self.platform_port = platform_port
         self.has_cpu_quota = cpu == "quota"
         self._run_dir = run_dir
@@ -267,7 +275,12 @@ class OciDriver:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._workers, self._open_host)
         nft = self._need("nft", "apt-get install --yes nftables") if self._cidr is not None else ""
-        self._network = NetworkFactory(platform_port=self.platform_port, cidr=self._cidr, nft=nft)
+        self._network = NetworkFactory(
+            platform_port=self.platform_port,
+            cidr=self._cidr,
+            nft=nft,
+            host_ports=self._host_ports,
+        )
         await self._network.open()
         settings = PreparedSettings(
             run_dir=self._run_dir,
@@ -360,8 +373,7 @@ class OciDriver:
 
     async def _start(self, holdings: _Holdings) -> OciSandbox:
         parts, spec = holdings.parts, holdings.spec
-        if parts.network.dns_udp is not None and parts.network.dns_tcp is not None:
-            holdings.stop_dns = self._resolver.serve(parts.network.dns_udp, parts.network.dns_tcp)
+        holdings.stop_dns = self._serve_names(parts.network)
         if parts.scratch_mib != spec.ephemeral_storage_mib:
             await self._replace_scratch(parts, spec.ephemeral_storage_mib)
         if parts.group is not None:
@@ -379,6 +391,13 @@ class OciDriver:
         await self._release_scratch(parts)
         _log.debug("sandbox started", action="sandbox-started", sandbox=spec.id, parts=parts.name)
         return OciSandbox(self, holdings, child, parts.group)
+
+    def _serve_names(self, network: SandboxNetwork) -> Callable[[], None]:
+        """Resolve names for a sandbox that has outbound network, until the function is called."""
+        udp, tcp, link = network.dns_udp, network.dns_tcp, network.link
+        if udp is None or tcp is None or link is None:
+            return lambda: None
+        return self._resolver.serve(udp, tcp, link.host_address)
 
     def _set_limits(self, group: cgroups.SandboxGroup, spec: SandboxSpec) -> None:
         group.set_limits(

@@ -124,6 +124,7 @@ def sandbox_driver(settings: Settings) -> SandboxDriver:
         platform_port=settings.port,
         network=settings.network,
         network_cidr=settings.network_cidr,
+        host_ports=settings.host_ports,
         cpu=settings.cpu,
         memory_mib=_host_memory_mib(settings),
     )

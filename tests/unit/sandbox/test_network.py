@@ -75,13 +75,29 @@ def test_refuses_when_all_slices_are_held(tmp_path: Path) -> None:
 
 
 def test_rules_close_the_host_the_neighbours_and_the_metadata_service() -> None:
-    """What comes from a sandbox's interface is dropped before it is accepted."""
+    """What comes from a sandbox's interface is refused before it is accepted."""
     text = ruleset(_claimed(0))
     forward = text[text.index("chain forward") :]
     accepted = forward.index('iifname "lb0-*" accept')
-    for rule in ('oifname "lb*" drop', "169.254.0.0/16", "ipv6 drop", "saddr != 10.195.0.0/20"):
+    for rule in (
+        'oifname "lb*" jump refuse',
+        "169.254.0.0/16",
+        "ipv6 jump refuse",
+        "saddr != 10.195.0.0/20",
+    ):
         assert 0 < forward.index(rule) < accepted
-    assert 'iifname "lb0-*" drop' in text[: text.index("chain forward")]
+    inwards = text[: text.index("chain forward")]
+    assert 'iifname "lb0-*" jump refuse' in inwards
+    assert "dnat ip" not in inwards
+    assert " } accept" not in inwards
+
+
+def test_chosen_ports_of_the_host_are_open() -> None:
+    """At the host's end of the cable, and led on to its loopback; no others."""
+    text = ruleset(_claimed(0), (5432, 8000))
+    opened = "ct status dnat meta l4proto { tcp, udp } th dport { 5432, 8000 } accept"
+    assert opened in text[: text.index('iifname "lb0-*" jump refuse')]
+    assert "ip daddr 10.195.0.0/20 fib daddr type local" in text
 
 
 def test_reads_name_servers_in_order() -> None:
