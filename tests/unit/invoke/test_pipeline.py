@@ -257,11 +257,15 @@ async def test_who_gets_no_environment_gives_the_lease_back(
 async def test_an_invocation_that_could_not_begin_is_an_error(world: World) -> None:
     """It comes by the same callback as a result."""
     world.hosting.idle.append(7)
-    waiting = world.tasks.create_task(world.pipeline.invoke(request()))
+
+    async def ask() -> None:
+        with pytest.raises(SandboxError, match="gone"):
+            await world.pipeline.invoke(request())
+
+    asked = world.tasks.create_task(ask())
     await asyncio.sleep(0)
     world.hosting.begun[0].ended(SandboxError("gone"))
-    with pytest.raises(SandboxError, match="gone"):
-        await waiting
+    await asked
     assert world.admission.in_use == 0
 
 
