@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,8 @@ def test_invokes_functions_on_gvisors_kernel(runtime: str, tmp_path: Path) -> No
                 assert payload["errorType"] == "Runtime.OutOfMemory"
                 assert payload["errorMessage"].endswith("signal: killed")
             else:
-                assert "gvisor" in payload[0]
+                # "gvisor" in newer ones.
+                assert payload[0] != os.uname().release
                 assert payload[1] == "from a thread"
         aws.delete_function(FunctionName="f")
         with pytest.raises(ClientError, match="ResourceNotFound"):

@@ -7,6 +7,6 @@ import pytest
 
 @pytest.fixture(params=["crun", "runsc"])
 def runtime(request: pytest.FixtureRequest) -> str:
-    """Name of an OCI runtime; see `tests/conftest.py` for machines without runsc."""
+    """Name of an OCI runtime; `./dev test` installs them."""
     name: str = request.param
     return name

@@ -256,6 +256,7 @@ class OciDriver:
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="lambd-sandbox")
         # Set by `open`.
         self._runtime_path = ""
+        self._runtime_flags = ""
         self._state_fd = -1
         self._hierarchies: cgroups.Hierarchies
         self._instance: instances.Instance
@@ -298,6 +299,7 @@ class OciDriver:
         if not namespaces.has_private_mounts():
             raise SandboxError("the server has not entered a private mount namespace")
         self._runtime_path = self._need(self._runtime.name, self._runtime.install)
+        self._runtime_flags = self._runtime.flags_of(self._runtime_path)
         self._hierarchies = cgroups.detect()
         try:
             self._seccomp = seccomp.seccomp_section(is_by_denial=self._runtime.has_own_kernel)
@@ -493,6 +495,7 @@ class OciDriver:
         """The OCI runtime's command line for a bundle."""
         call = OciCall(
             program=self._runtime_path,
+            flags=self._runtime_flags,
             # A short path: runsc makes a socket in it.
             state_dir=f"/proc/{os.getpid()}/fd/{self._state_fd}/{bundle_dir.name}",
             bundle_dir=bundle_dir,
@@ -524,7 +527,8 @@ class OciDriver:
 
     def _adopt_orphans(self) -> None:
         """Reap what the OCI runtime left to us: crun 1.8 forks a process and does not wait for it."""
-        adopt_orphans(Path(self._runtime_path).name, asyncio.get_running_loop())
+        names = {Path(self._runtime_path).name, *self._runtime.orphans}
+        adopt_orphans(names, asyncio.get_running_loop())
 
     async def close(self) -> None:
         """Release what `open` took; sandboxes have been closed before."""

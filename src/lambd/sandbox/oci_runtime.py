@@ -8,6 +8,7 @@ namespace that is given to it, since lambd listens in there.
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ class OciCall:
     """What one call of an OCI runtime is about."""
 
     program: str
+    # What it says about its flags, for those that not every version has.
+    flags: str = ""
     # Directory for the runtime's own notes on this one sandbox.
     state_dir: str
     bundle_dir: Path
@@ -46,12 +49,25 @@ class OciRuntime:
     overhead_mib: int = 0
     # How many processes and threads of the host stand behind one inside.
     host_tasks: int = 1
+    # Names of processes, beside its own, that become our children when a sandbox ends.
+    orphans: tuple[str, ...] = ()
+    # The command that lists its flags, where that has to be asked.
+    list_flags: str | None = None
     # Everything after the program's path.
     arguments: Callable[[OciCall], list[str]]
 
     def command(self, call: OciCall) -> list[str]:
         """The command line that starts a bundle's sandbox and then ends."""
         return [call.program, *self.arguments(call)]
+
+    def flags_of(self, program: str) -> str:
+        """What the program says about its flags, if that matters; blocks."""
+        if self.list_flags is None:
+            return ""
+        done = subprocess.run(  # noqa: S603 - our own argument vector
+            [program, self.list_flags], capture_output=True, text=True, check=False, timeout=30
+        )
+        return done.stdout + done.stderr
 
 
 def _run(call: OciCall, *options: str) -> list[str]:
@@ -77,9 +93,10 @@ def _runsc(call: OciCall) -> list[str]:
         "--network=host",
         "--overlay2=none",
         "--oci-seccomp",
-        # For the file server; the default would leave a mount behind.
-        "--gofer-network-namespace=new",
     ]
+    if "gofer-network-namespace" in call.flags:
+        # For the file server; the default would leave a mount behind. Older ones know no other way.
+        options.append("--gofer-network-namespace=new")
     passed = [f"--pass-fd={fd}:{fd}" for fd in (_LOG_FD, _CONTROL_FD)]
     return [*_common(call), *options, *_run(call, *passed)]
 
@@ -110,6 +127,9 @@ OCI_RUNTIMES = {
             has_own_kernel=True,
             overhead_mib=_GVISOR_OVERHEAD_MIB,
             host_tasks=_GVISOR_HOST_TASKS,
+            # Processes of the host that the code inside runs in.
+            orphans=("exe",),
+            list_flags="flags",
             arguments=_runsc,
         ),
     )

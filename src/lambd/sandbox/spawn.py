@@ -11,7 +11,7 @@ import fcntl
 import os
 import select
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -158,13 +158,13 @@ def is_doomed(pid: int) -> bool:
     return fields["State"][0] in "ZX" or bool(pending >> (signal.SIGKILL - 1) & 1)
 
 
-def adopt_orphans(command: str, loop: asyncio.AbstractEventLoop) -> None:
-    """See to it that processes of a program that were left to us are reaped when they end.
+def adopt_orphans(commands: Collection[str], loop: asyncio.AbstractEventLoop) -> None:
+    """See to it that processes of some programs that were left to us are reaped when they end.
 
     A kernel without its list of children keeps them as zombies.
 
     Args:
-        command: the program's file name.
+        commands: the programs' file names.
         loop: the running loop.
     """
     for pid in children_of(os.getpid()):
@@ -173,7 +173,7 @@ def adopt_orphans(command: str, loop: asyncio.AbstractEventLoop) -> None:
         try:
             name = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")[0]
             # The kernel keeps 15 bytes of a name.
-            if name == command[:15]:
+            if name in {command[:15] for command in commands}:
                 Child(pid, loop)
         except (FileNotFoundError, ProcessLookupError):
             continue  # somebody else has waited for it
