@@ -48,9 +48,11 @@ class Server:
         data_dir: Path,
         *flags: str,
         driver: str = "crun",
+        program: Path = LAMBD,
         environ: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.data_dir = data_dir
+        self._program = program
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._flags = [
@@ -77,7 +79,7 @@ class Server:
         limit = () if descriptors is None else ("prlimit", "--nofile={}:{}".format(*descriptors))
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*limit, str(LAMBD), "serve", *self._flags],
+                [*limit, str(self._program), "serve", *self._flags],
                 stdout=log,
                 stderr=log,
                 env={
