@@ -337,4 +337,14 @@ def test_the_url_of_an_alias(aws: LambdaClient, create: CreateFunction, server: 
     url = open_to_all(aws, name, Qualifier="live")
     assert send(server, url)[2].decode() == f"{ARN}{name}:live"
     aws.delete_alias(FunctionName=name, Name="live")
-    assert send(server, url)[0] == 403
+    for _ in range(2):
+        status, _, content = send(server, url)
+        assert (status, b"urls-auth" in content) == (403, True)
+    assert aws.list_function_url_configs(FunctionName=name)["FunctionUrlConfigs"] == []
+    for ask in (aws.get_function_url_config, aws.delete_function_url_config):
+        with pytest.raises(aws.exceptions.ResourceNotFoundException):
+            ask(FunctionName=name, Qualifier="live")
+    aws.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    with pytest.raises(aws.exceptions.ResourceNotFoundException):
+        aws.get_function_url_config(FunctionName=name, Qualifier="live")
+    assert json.loads(send(server, url)[2]) == {"Message": None}

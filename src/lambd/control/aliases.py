@@ -25,6 +25,7 @@ from lambd.model.functions import FunctionVersion
 from lambd.model.not_found import Missing
 from lambd.store import aliases as rows
 from lambd.store.database import Connection
+from lambd.store.function_urls import forget_url
 from lambd.store.paging import Page
 from lambd.store.provisioned import delete_config, get_config, renew_allocation
 from lambd.store.scopes import delete_scope_rows
@@ -85,6 +86,8 @@ def create_alias(
         raise AliasLimitExceededError(
             "The maximum number of aliases for this function has been reached."
         )
+    # Of an alias of this name that was there before.
+    forget_url(connection, alias.function_name, alias.name)
     rows.insert_alias(connection, alias)
     return alias
 

@@ -6,22 +6,43 @@ import json
 from dataclasses import asdict
 from typing import cast
 
-from sqlalchemy import ColumnElement, RowMapping, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    and_,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
 
+from lambd.model.arns import LATEST
 from lambd.model.settings import Cors, FunctionUrl, InvokeMode, UrlAuthType
 from lambd.store.database import Connection, FunctionChanged, notify
 from lambd.store.paging import Page, decode_marker, encode_marker
 from lambd.store.scopes import is_scope
+from lambd.store.tables import aliases
 from lambd.store.tables_settings import function_urls as table
+
+# Of a URL's row: its scope is there. Those of deleted aliases stay, so that they can be told from
+# URLs that never were.
+_HAS_SCOPE = or_(
+    table.c.qualifier == LATEST,
+    exists().where(
+        aliases.c.function_name == table.c.function_name, aliases.c.name == table.c.qualifier
+    ),
+)
 
 
 def get_url(connection: Connection, name: str, qualifier: str) -> FunctionUrl | None:
-    """The URL of a scope."""
-    return _one(connection, is_scope(table, name, qualifier))
+    """The URL of a scope; None if that is an alias that is gone."""
+    return _one(connection, and_(is_scope(table, name, qualifier), _HAS_SCOPE))
 
 
 def get_url_by_id(connection: Connection, url_id: str) -> FunctionUrl | None:
-    """The URL with this id."""
+    """The URL with this id, even if it is of an alias that is gone."""
     return _one(connection, table.c.id == url_id)
 
 
@@ -29,7 +50,7 @@ def list_urls(
     connection: Connection, name: str, *, marker: str | None, limit: int
 ) -> Page[FunctionUrl]:
     """The URLs of a function, by qualifier."""
-    query = select(table).where(table.c.function_name == name)
+    query = select(table).where(table.c.function_name == name, _HAS_SCOPE)
     if marker is not None:
         query = query.where(table.c.qualifier > decode_marker(marker)[0])
     rows = connection.execute(query.order_by(table.c.qualifier).limit(limit + 1)).mappings().all()
@@ -40,6 +61,7 @@ def list_urls(
 
 def insert_url(connection: Connection, url: FunctionUrl) -> None:
     """Add a URL; the caller has seen that the scope has none."""
+    forget_url(connection, url.function_name, url.qualifier)
     connection.execute(
         insert(table).values(
             function_name=url.function_name,
@@ -61,9 +83,16 @@ def replace_url(connection: Connection, url: FunctionUrl) -> None:
 
 def delete_url(connection: Connection, name: str, qualifier: str) -> bool:
     """Remove a URL; False when there was none."""
-    result = connection.execute(delete(table).where(is_scope(table, name, qualifier)))
+    if get_url(connection, name, qualifier) is None:
+        return False
+    forget_url(connection, name, qualifier)
+    return True
+
+
+def forget_url(connection: Connection, name: str, qualifier: str) -> None:
+    """Remove a URL, also that of an alias that is gone, if there is one."""
+    connection.execute(delete(table).where(is_scope(table, name, qualifier)))
     notify(connection, FunctionChanged(name=name))
-    return bool(result.rowcount)
 
 
 def _one(connection: Connection, where: ColumnElement[bool]) -> FunctionUrl | None:

@@ -89,11 +89,11 @@ provisioned_concurrency = Table(
     Column("last_modified", UtcTime, nullable=False),
 )
 
-# Those with a row per scope.
+# Those with a row per scope that goes with it. The URL of an alias stays: who asks it is refused as by
+# a URL without a policy, not as by one that never was.
 SCOPED = (
     resource_policies,
     runtime_management,
     event_invoke_configs,
-    function_urls,
     provisioned_concurrency,
 )
