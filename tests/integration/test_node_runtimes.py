@@ -76,6 +76,8 @@ def test_a_program_that_does_not_run_is_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+# Everything comes from registries, and thousands of files from their archives.
+@pytest.mark.timeout(180)
 async def test_a_machine_without_npm_gets_one(tmp_path: Path) -> None:
     """Node.js and AWS's client are installed without npm on PATH, and only where they belong."""
     without = {**os.environ, "PATH": "/nowhere"}

@@ -50,7 +50,8 @@ _UNUSED = (
     "node_modules/node-addon-api",
     *(str(_CLIENT / name) for name in ("deps", "scripts", "src", "node_modules")),
 )
-# Of the SDK's packages, what serves bundlers and compilers and never Node.js: nine tenths of them.
+# Of the SDK's packages, what serves bundlers and compilers and never Node.js: nine tenths of their
+# files. They are not shown inside; to remove them from the cache takes longer than to install them.
 _UNUSED_BUILDS = ("dist-es", "dist-types")
 # Where AWS's guide has NODE_EXTRA_CA_CERTS point, and what is there: the sandbox's authorities.
 _CERTIFICATES = ("ca-cert.pem", "/etc/pki/tls/certs/ca-bundle.crt")
@@ -186,10 +187,6 @@ class NodeProvisioner:
                 npm.install(self._cache, packages, building)
                 for name in _UNUSED:
                     shutil.rmtree(building / name, ignore_errors=True)
-                for scope in building.glob("node_modules/@*"):
-                    for name in _UNUSED_BUILDS:
-                        for unused in scope.glob(f"*/{name}"):
-                            shutil.rmtree(unused)
                 make_readable(building)
         return target
 
@@ -203,13 +200,16 @@ class NodeProvisioner:
             str(transport / "package.json"): (_SHIMS / "node/package.json").read_bytes(),
             str(transport / "rapid_client.js"): (_SHIMS / "node/rapid_client.js").read_bytes(),
         }
-        parts = [*files.values(), *(part.encode() for part in _CERTIFICATES)]
+        parts = [*files.values(), *(part.encode() for part in (*_CERTIFICATES, *_UNUSED_BUILDS))]
         digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
         target = self._cache.directory / "runtimes" / f"{libraries.name}-{digest}"
         with appearing(target) as building:
             if building is not None:
                 shutil.copytree(
-                    libraries / "node_modules", building / "node_modules", copy_function=os.link
+                    libraries / "node_modules",
+                    building / "node_modules",
+                    copy_function=os.link,
+                    ignore=shutil.ignore_patterns(*_UNUSED_BUILDS),
                 )
                 for name, content in files.items():
                     (building / name).parent.mkdir(exist_ok=True)
