@@ -21,6 +21,7 @@ from tests.acceptance.conftest import (
     wait_at_rest,
     zipped,
 )
+from tests.acceptance.function_logs import wait_for_log
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -52,7 +53,8 @@ def test_creates_with_awss_defaults_and_states(aws: LambdaClient) -> None:
         assert re.fullmatch(
             r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000", made.pop("LastModified")
         )
-        made.pop("RuntimeVersionConfig", None)
+        runtime_version = made.pop("RuntimeVersionConfig")["RuntimeVersionArn"]
+        assert re.fullmatch("arn:aws:lambda:us-east-1::runtime:[0-9a-f]{64}", runtime_version)
         assert made == {
             "FunctionName": "defaults",
             "FunctionArn": f"{ARN}:defaults",
@@ -81,6 +83,48 @@ def test_creates_with_awss_defaults_and_states(aws: LambdaClient) -> None:
         assert "StateReason" not in active
     finally:
         aws.delete_function(FunctionName="defaults")
+
+
+def test_tells_the_runtime_version_that_the_log_names(
+    server: Server, aws: LambdaClient, create: CreateFunction
+) -> None:
+    """In every reply with one function's configuration, and in no list, as on AWS."""
+    name = create(SOURCE)
+    aws.invoke(FunctionName=name)
+    (arn,) = re.findall(r"Runtime Version ARN: (\S+)", wait_for_log(server, name, "REPORT"))
+    expected = {"RuntimeVersionArn": arn}
+    by_name: dict[str, Any] = {"FunctionName": name}
+    assert aws.get_function(**by_name)["Configuration"]["RuntimeVersionConfig"] == expected
+    assert aws.get_function_configuration(**by_name)["RuntimeVersionConfig"] == expected
+    updated = aws.update_function_configuration(**by_name, Description="new")
+    assert updated["RuntimeVersionConfig"] == expected
+    wait_at_rest(aws, name)
+    updated = aws.update_function_code(**by_name, ZipFile=zipped(SOURCE, a__txt="a"))
+    assert updated["RuntimeVersionConfig"] == expected
+    wait_at_rest(aws, name)
+    assert aws.publish_version(**by_name)["RuntimeVersionConfig"] == expected
+    listed: list[Any] = [*aws.list_versions_by_function(**by_name)["Versions"]]
+    assert not any("RuntimeVersionConfig" in version for version in listed)
+
+
+def test_tells_why_there_is_no_runtime_version(aws: LambdaClient) -> None:
+    """Of a runtime that this machine cannot run, which fails the function."""
+    created: Any = aws.create_function(
+        FunctionName="other-runtime",
+        Runtime="java21",
+        Role=ROLE,
+        Handler="app.Handler",
+        Code={"ZipFile": zipped(SOURCE)},
+    )
+    try:
+        error = created["RuntimeVersionConfig"]["Error"]
+        assert error["ErrorCode"] == "InvalidRuntime"
+        assert "cannot run java21" in error["Message"]
+        failed = wait_at_rest(aws, "other-runtime")
+        assert (failed["State"], failed["StateReasonCode"]) == ("Failed", "InvalidRuntime")
+        assert failed["StateReason"] == error["Message"]
+    finally:
+        aws.delete_function(FunctionName="other-runtime")
 
 
 def test_hands_out_the_code_as_uploaded(aws: LambdaClient, create: CreateFunction) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.integration.sandbox_probe import opened_driver, spec, started
 
+from lambd.model.arns import Scope
 from lambd.runtimes import init_interpreter, node_interpreters
 from lambd.runtimes.cache import Cache
 from lambd.runtimes.prepared import RuntimeUnavailableError
@@ -83,8 +84,11 @@ async def test_a_machine_without_npm_gets_one(tmp_path: Path) -> None:
     without = {**os.environ, "PATH": "/nowhere"}
     provisioner = Provisioner(tmp_path / "cache", without)
 
+    scope = Scope(account_id="0" * 12, region="us-east-1")
+    arn = await provisioner.version_arn("nodejs24.x", scope)
     runtime = await provisioner.prepare("nodejs24.x")
 
+    assert runtime.version_arn(scope) == arn
     assert await provisioner.prepare("nodejs24.x") is runtime
     node = runtime.interpreter_root / "bin/node"
     assert node_interpreters.probe(node, 24) is not None

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lambd.model.arns import Scope
 from lambd.runtimes import interpreters
 from lambd.runtimes.interpreters import Interpreter, Rejected
 from lambd.runtimes.prepared import PreparedRuntime, RuntimeUnavailableError
@@ -322,6 +323,15 @@ async def test_cleared_cache_is_filled_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+async def test_a_version_has_its_arn_before_it_is_prepared(cache_dir: Path, tmp_path: Path) -> None:
+    """Nothing is installed for it; what is prepared then has the same."""
+    scope = Scope(account_id="0" * 12, region="eu-west-1")
+    empty = tmp_path / "cache"
+    arn = await Provisioner(empty).version_arn(OWN, scope)
+    assert not (empty / "libraries").exists()
+    assert (await Provisioner(cache_dir).prepare(OWN)).version_arn(scope) == arn
+
+
 async def test_missing_interpreter_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

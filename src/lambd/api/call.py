@@ -78,8 +78,9 @@ class LambdaApi:
     # SHA-256 of an archive -> URL at which it can be downloaded for ten minutes.
     code_link: Callable[[str], str]
     runtimes: RuntimeRules
-    # Identifier of a runtime -> ARN of the version that this machine runs; None if it cannot.
-    runtime_version_arn: Callable[[str], Awaitable[str | None]]
+    # Identifier of a runtime -> ARN of the version that this machine runs; raises
+    # RuntimeUnavailableError if there is none.
+    runtime_version_arn: Callable[[str], Awaitable[str]]
     # Function and qualifier -> provisioned environments (allocated, ready for invocations).
     provisioned_counts: Callable[[str, str], tuple[int, int]]
     # Where function URLs are served: `http` or `https`, and the domain with its port.

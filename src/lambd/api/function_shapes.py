@@ -12,6 +12,7 @@ from lambd.api.call import LambdaApi, Members
 from lambd.control.configuration import UNCHANGED, ConfigurationChanges, LoggingChanges
 from lambd.model.arns import LATEST
 from lambd.model.functions import FunctionVersion
+from lambd.runtimes.prepared import RuntimeUnavailableError
 
 
 def configuration_changes(params: Members) -> ConfigurationChanges:
@@ -45,11 +46,13 @@ def configuration_changes(params: Members) -> ConfigurationChanges:
     )
 
 
-def configuration(
+async def configuration(
     api: LambdaApi, version: FunctionVersion, *, arn_qualifier: str | None
 ) -> Members:
     """`FunctionConfiguration` with the states; `arn_qualifier` is what FunctionArn ends in."""
     reply = listed_configuration(api, version, arn_qualifier=arn_qualifier)
+    if version.config.runtime is not None:
+        reply["RuntimeVersionConfig"] = await _runtime_version(api, version.config.runtime)
     reply["State"] = version.state.value
     if version.state_reason is not None:
         reply["StateReason"] = version.state_reason.text
@@ -65,7 +68,7 @@ def configuration(
 def listed_configuration(
     api: LambdaApi, version: FunctionVersion, *, arn_qualifier: str | None
 ) -> Members:
-    """`FunctionConfiguration` as the list operations give it: without states."""
+    """`FunctionConfiguration` as the list operations give it: without states [L]."""
     config = version.config
     reply: Members = {
         "FunctionName": version.name,
@@ -97,6 +100,14 @@ def listed_configuration(
             {"Arn": layer.arn, "CodeSize": layer.code.size_bytes} for layer in config.layers
         ]
     return reply
+
+
+async def _runtime_version(api: LambdaApi, runtime: str) -> Members:
+    """`RuntimeVersionConfig`: what functions run on here, or why there is nothing to."""
+    try:
+        return {"RuntimeVersionArn": await api.runtime_version_arn(runtime)}
+    except RuntimeUnavailableError as error:
+        return {"Error": {"ErrorCode": "InvalidRuntime", "Message": error.message}}
 
 
 def requested_qualifier(version: FunctionVersion, qualifier: str | None) -> str | None:

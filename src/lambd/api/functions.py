@@ -48,7 +48,7 @@ async def create_function(api: LambdaApi, call: Call) -> Members:
     )
     made = await api.database.run(functions.create_function, api.context(call.principal), request)
     # Unqualified even when it is version 1 that the reply shows [L].
-    return configuration(api, made, arn_qualifier=None)
+    return await configuration(api, made, arn_qualifier=None)
 
 
 async def get_function(api: LambdaApi, call: Call) -> Members:
@@ -57,7 +57,7 @@ async def get_function(api: LambdaApi, call: Call) -> Members:
     found = await api.database.read(functions.get_function, api.context(call.principal), reference)
     version = found.version
     reply: Members = {
-        "Configuration": configuration(
+        "Configuration": await configuration(
             api, version, arn_qualifier=requested_qualifier(version, reference.qualifier)
         ),
         "Code": {
@@ -78,7 +78,7 @@ async def get_function_configuration(api: LambdaApi, call: Call) -> Members:
     version = await api.database.read(
         functions.get_configuration, api.context(call.principal), reference
     )
-    return configuration(
+    return await configuration(
         api, version, arn_qualifier=requested_qualifier(version, reference.qualifier)
     )
 
@@ -121,7 +121,7 @@ async def update_function_code(api: LambdaApi, call: Call) -> Members:
         revision_id=params.get("RevisionId"),
     )
     updated = await api.database.run(functions.update_code, api.context(call.principal), request)
-    return configuration(api, updated, arn_qualifier=requested_qualifier(updated, None))
+    return await configuration(api, updated, arn_qualifier=requested_qualifier(updated, None))
 
 
 async def update_function_configuration(api: LambdaApi, call: Call) -> Members:
@@ -136,7 +136,7 @@ async def update_function_configuration(api: LambdaApi, call: Call) -> Members:
     updated = await api.database.run(
         functions.update_configuration, api.context(call.principal), request
     )
-    return configuration(api, updated, arn_qualifier=None)
+    return await configuration(api, updated, arn_qualifier=None)
 
 
 async def delete_function(api: LambdaApi, call: Call) -> Members:
@@ -156,7 +156,7 @@ async def publish_version(api: LambdaApi, call: Call) -> Members:
         revision_id=params.get("RevisionId"),
     )
     version = await api.database.run(versions.publish_version, api.context(call.principal), request)
-    return configuration(api, version, arn_qualifier=version.version)
+    return await configuration(api, version, arn_qualifier=version.version)
 
 
 async def list_versions_by_function(api: LambdaApi, call: Call) -> Members:

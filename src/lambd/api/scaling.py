@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from lambd.api.call import Call, LambdaApi, Members
 from lambd.control import provisioned, scaling
 from lambd.model.arns import LATEST, FunctionReference, parse_function_reference, parse_unqualified
 from lambd.model.provisioned import ProvisionedConcurrency
 from lambd.model.settings import RecursiveLoop, RuntimeManagement, UpdateRuntimeOn
+from lambd.runtimes.prepared import RuntimeUnavailableError
 
 
 async def put_function_concurrency(api: LambdaApi, call: Call) -> Members:
@@ -68,7 +71,9 @@ async def put_runtime_management_config(api: LambdaApi, call: Call) -> Members:
             "PutRuntimeManagementConfig",
             reference,
         )
-        current = await api.runtime_version_arn(version.config.runtime or "")
+        # Raised: there is no version to hold on to.
+        with suppress(RuntimeUnavailableError):
+            current = await api.runtime_version_arn(version.config.runtime or "")
     stored = await api.database.run(
         scaling.put_runtime_management, api.context(call.principal), reference, config, current
     )

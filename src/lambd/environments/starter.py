@@ -132,7 +132,7 @@ class Starter:
             stream=stream,
             log_fd=sandbox.log_fd,
             runtime_version=prepared.runtime.version_string,
-            runtime_version_arn=prepared.runtime.version_arn(hosted.scope.region),
+            runtime_version_arn=prepared.runtime.version_arn(hosted.scope),
         )
         made = ExecutionEnvironment(
             version=version,

@@ -9,6 +9,7 @@ hashes and no addresses; scripts of packages are not run.
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import shutil
 import subprocess
@@ -47,6 +48,12 @@ def install(cache: Cache, name: str, target: Path) -> None:
             "from the npm registry once; check the network and npm's configuration, then update "
             "the function."
         )
+
+
+def locked_version(name: str, package: str) -> str:
+    """The version of a package that `install` gives."""
+    lock = json.loads((_PACKAGES / name / "package-lock.json").read_bytes())
+    return str(lock["packages"][f"node_modules/{package}"]["version"])
 
 
 def _command(cache: Cache) -> list[str]:

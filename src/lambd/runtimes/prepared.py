@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError
 from lambd.runtimes.catalogue import RUNTIMES, Family
 
@@ -55,9 +56,14 @@ class PreparedRuntime:
         """The language."""
         return RUNTIMES[self.identifier].family
 
-    def version_arn(self, region: str, partition: str = "aws") -> str:
+    def version_arn(self, scope: Scope) -> str:
         """`Runtime Version ARN` of INIT_START and of RuntimeVersionConfig."""
-        return f"arn:{partition}:lambda:{region}::runtime:{self.version_hash}"
+        return version_arn(self.version_hash, scope)
+
+
+def version_arn(version_hash: str, scope: Scope) -> str:
+    """The ARN of a version of a runtime, which belongs to no account."""
+    return f"arn:{scope.partition}:lambda:{scope.region}::runtime:{version_hash}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from lambd.model.arns import Scope
 from lambd.runtimes.cache import Cache, storing
 from lambd.runtimes.catalogue import RUNTIMES, Runtime
-from lambd.runtimes.prepared import PreparedRuntime, RuntimeStatus, RuntimeUnavailableError
+from lambd.runtimes.prepared import (
+    PreparedRuntime,
+    RuntimeStatus,
+    RuntimeUnavailableError,
+    version_arn,
+)
 from lambd.runtimes.provision_custom import CustomProvisioner
 from lambd.runtimes.provision_node import NodeProvisioner
 from lambd.runtimes.provision_python import PythonProvisioner
@@ -32,6 +38,13 @@ class FamilyProvisioner(Protocol):
         Raises:
             RuntimeUnavailableError: the machine lacks something.
             OSError: the cache cannot be written.
+        """
+
+    def version_hash(self, runtime: Runtime) -> str:
+        """`PreparedRuntime.version_hash` of what `prepare` makes; installs nothing.
+
+        Raises:
+            RuntimeUnavailableError: the machine lacks something.
         """
 
     def status(self, runtime: Runtime) -> RuntimeStatus:
@@ -52,6 +65,8 @@ class Provisioner:
             CustomProvisioner(cache),
         )
         self._prepared: dict[str, PreparedRuntime] = {}
+        # Identifier -> version_hash, of those that can be prepared.
+        self._version_hashes: dict[str, str] = {}
 
     async def prepare(self, identifier: str) -> PreparedRuntime:
         """Find the interpreter, install its client libraries if need be, and describe the result.
@@ -65,7 +80,20 @@ class Provisioner:
             return known
         prepared = await asyncio.to_thread(self._prepare, identifier)
         self._prepared[identifier] = prepared
+        self._version_hashes[identifier] = prepared.version_hash
         return prepared
+
+    async def version_arn(self, identifier: str, scope: Scope) -> str:
+        """The ARN of the version that functions run on here: at hand before it is prepared.
+
+        Raises:
+            RuntimeUnavailableError: this machine cannot run it.
+        """
+        version_hash = self._version_hashes.get(identifier)
+        if version_hash is None:
+            version_hash = await asyncio.to_thread(self._version_hash, identifier)
+            self._version_hashes[identifier] = version_hash
+        return version_arn(version_hash, scope)
 
     async def available(self) -> list[RuntimeStatus]:
         """Tell for each runtime that lambd can run whether this machine can; installs nothing."""
@@ -77,7 +105,16 @@ class Provisioner:
             ]
         )
 
+    def _version_hash(self, identifier: str) -> str:
+        family, runtime = self._runnable(identifier)
+        return family.version_hash(runtime)
+
     def _prepare(self, identifier: str) -> PreparedRuntime:
+        family, runtime = self._runnable(identifier)
+        with storing(f"The client libraries of {identifier}"):
+            return family.prepare(runtime)
+
+    def _runnable(self, identifier: str) -> tuple[FamilyProvisioner, Runtime]:
         runtime = RUNTIMES.get(identifier)
         if runtime is None:
             raise RuntimeUnavailableError(f"The runtime {identifier} is unknown.")
@@ -88,8 +125,7 @@ class Provisioner:
                 f"This release of lambd cannot run {identifier}, whatever is installed. "
                 f"It runs {usable}."
             )
-        with storing(f"The client libraries of {identifier}"):
-            return family.prepare(runtime)
+        return family, runtime
 
     def _family(self, runtime: Runtime) -> FamilyProvisioner | None:
         return next((each for each in self._families if each.can_run(runtime)), None)

@@ -47,9 +47,13 @@ class CustomProvisioner:
             programs=BOOTSTRAPS,
             execution_env="",
             version_string=f"provided:{runtime.version}.v1",
-            version_hash=hashlib.sha256(runtime.identifier.encode()).hexdigest(),
+            version_hash=self.version_hash(runtime),
             essentials=(runtime_dir / "lambd_init.py", init.executable, self._cache.empty()),
         )
+
+    def version_hash(self, runtime: Runtime) -> str:
+        """See the protocol."""
+        return hashlib.sha256(runtime.identifier.encode()).hexdigest()
 
     def status(self, runtime: Runtime) -> RuntimeStatus:
         """See the protocol."""

@@ -15,6 +15,7 @@ import hashlib
 import os
 import platform
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +85,6 @@ class NodeProvisioner:
         node = self._node(major)
         runtime_dir = self._assemble(*_CLIENTS[major])
         init = init_interpreter.find(self._cache)
-        identity = f"{runtime.identifier} {node.version} {runtime_dir.name}".encode()
         minor = node.version.split(".")[1]
         return PreparedRuntime(
             identifier=runtime.identifier,
@@ -96,9 +96,22 @@ class NodeProvisioner:
             argv=(f"{LANG_DIR}/bin/node", f"{RUNTIME_DIR}/index.mjs"),
             execution_env=runtime.execution_env or "",
             version_string=f"nodejs:{major}.v{int(minor) + 1}",
-            version_hash=hashlib.sha256(identity).hexdigest(),
+            version_hash=_version_hash(runtime, node.version, runtime_dir),
             essentials=(node.root / "bin/node", runtime_dir / "index.mjs", init.executable),
         )
+
+    def version_hash(self, runtime: Runtime) -> str:
+        """See the protocol."""
+        major = _major(runtime)
+        found = node_interpreters.find(major, self._cache.environ)
+        if found is not None:
+            version = ".".join(str(part) for part in found.version)
+        elif (machine := _MACHINES.get(platform.machine())) is not None:
+            version = npm.locked_version(f"node{major}", f"node-linux-{machine}")
+        else:
+            raise RuntimeUnavailableError(_nowhere(major))
+        packages, transport = _CLIENTS[major]
+        return _version_hash(runtime, version, self._runtime_dir(packages, _own_files(transport)))
 
     def status(self, runtime: Runtime) -> RuntimeStatus:
         """See the protocol."""
@@ -190,19 +203,17 @@ class NodeProvisioner:
                 make_readable(building)
         return target
 
+    def _runtime_dir(self, packages: str, files: Mapping[str, bytes]) -> Path:
+        parts = [*files.values(), *(part.encode() for part in (*_CERTIFICATES, *_UNUSED_BUILDS))]
+        digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+        name = f"{self._library_dir(packages).name}-{digest}"
+        return self._cache.directory / "runtimes" / name
+
     def _assemble(self, packages: str, transport: Path) -> Path:
         """Hard links to the packages, and our own files."""
         libraries = self._install(packages)
-        files = {
-            "index.mjs": (_SHIMS / "node/index.mjs").read_bytes(),
-            "node_path.mjs": (_SHIMS / "node/node_path.mjs").read_bytes(),
-            "lambd_init.py": (_SHIMS / "init.py").read_bytes(),
-            str(transport / "package.json"): (_SHIMS / "node/package.json").read_bytes(),
-            str(transport / "rapid_client.js"): (_SHIMS / "node/rapid_client.js").read_bytes(),
-        }
-        parts = [*files.values(), *(part.encode() for part in (*_CERTIFICATES, *_UNUSED_BUILDS))]
-        digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
-        target = self._cache.directory / "runtimes" / f"{libraries.name}-{digest}"
+        files = _own_files(transport)
+        target = self._runtime_dir(packages, files)
         with appearing(target) as building:
             if building is not None:
                 shutil.copytree(
@@ -218,6 +229,22 @@ class NodeProvisioner:
                 (building / link).symlink_to(certificates)
                 make_readable(building)
         return target
+
+
+def _own_files(transport: Path) -> dict[str, bytes]:
+    """What we add to the packages, by path in /var/runtime."""
+    return {
+        "index.mjs": (_SHIMS / "node/index.mjs").read_bytes(),
+        "node_path.mjs": (_SHIMS / "node/node_path.mjs").read_bytes(),
+        "lambd_init.py": (_SHIMS / "init.py").read_bytes(),
+        str(transport / "package.json"): (_SHIMS / "node/package.json").read_bytes(),
+        str(transport / "rapid_client.js"): (_SHIMS / "node/rapid_client.js").read_bytes(),
+    }
+
+
+def _version_hash(runtime: Runtime, node_version: str, runtime_dir: Path) -> str:
+    identity = f"{runtime.identifier} {node_version} {runtime_dir.name}".encode()
+    return hashlib.sha256(identity).hexdigest()
 
 
 def _major(runtime: Runtime) -> int:

@@ -53,6 +53,11 @@ class PythonProvisioner:
         runtime_dir = self._assemble(interpreter, libraries)
         return self._describe(runtime, interpreter, requirements, runtime_dir)
 
+    def version_hash(self, runtime: Runtime) -> str:
+        """See the protocol."""
+        requirements = _lock_file(runtime).read_bytes()
+        return _version_hash(runtime, self._interpreter(runtime), requirements)
+
     def status(self, runtime: Runtime) -> RuntimeStatus:
         """See the protocol."""
         try:
@@ -150,7 +155,6 @@ class PythonProvisioner:
     ) -> PreparedRuntime:
         program = f"{LANG_DIR}/bin/{interpreter.name}"
         major, minor, patch = interpreter.version
-        identity = f"{runtime.identifier} {interpreter.version}".encode() + requirements
         execution_env = runtime.execution_env or ""
         interpreter_root = self._lang_dir(interpreter)
         return PreparedRuntime(
@@ -173,12 +177,17 @@ class PythonProvisioner:
             argv=(program, f"{RUNTIME_DIR}/bootstrap.py"),
             execution_env=execution_env,
             version_string=f"python:{major}.{minor}.v{patch + 1}",
-            version_hash=hashlib.sha256(identity).hexdigest(),
+            version_hash=_version_hash(runtime, interpreter, requirements),
             essentials=(
                 interpreter_root / "bin" / interpreter.name,
                 runtime_dir / "bootstrap.py",
             ),
         )
+
+
+def _version_hash(runtime: Runtime, interpreter: Interpreter, requirements: bytes) -> str:
+    identity = f"{runtime.identifier} {interpreter.version}".encode() + requirements
+    return hashlib.sha256(identity).hexdigest()
 
 
 def _install_command(runtime: Runtime) -> str:

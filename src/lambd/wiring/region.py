@@ -33,7 +33,6 @@ from lambd.model.arns import Scope
 from lambd.model.invocations import InvocationRequest
 from lambd.model.settings import FunctionSettings, FunctionUrl
 from lambd.runtimes import catalogue
-from lambd.runtimes.prepared import RuntimeUnavailableError
 from lambd.services.autoscaling.api import AutoscalingApi
 from lambd.services.autoscaling.engine import Autoscaler
 from lambd.services.dispatch.engine import ScheduleEngine
@@ -164,7 +163,7 @@ class Region:
             pipeline=self.pipeline,
             code_link=partial(self._machine.code_links.link, self.scope.region),
             runtimes=catalogue,
-            runtime_version_arn=self._runtime_version_arn,
+            runtime_version_arn=partial(self._machine.provisioner.version_arn, scope=self.scope),
             provisioned_counts=partial(self._machine.pool.provisioned.counts, self.scope),
             url_scheme="https" if settings.tls_certificate else "http",
             url_domain=url_domain(settings),
@@ -257,11 +256,3 @@ class Region:
         self, request: InvocationRequest, invoked: InvokedCallback, with_event: WithEvent | None
     ) -> None:
         self.events.accept(request, invoked, with_event)
-
-    async def _runtime_version_arn(self, identifier: str) -> str | None:
-        """The version of a runtime that this machine runs functions on."""
-        try:
-            runtime = await self._machine.provisioner.prepare(identifier)
-        except RuntimeUnavailableError:
-            return None
-        return runtime.version_arn(self.scope.region)
