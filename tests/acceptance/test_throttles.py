@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,13 +46,14 @@ def make(aws: LambdaClient, name: str, source: str = SLEEP) -> str:
 
 
 def outcome(aws: LambdaClient, name: str, seconds: float = 0.0) -> str:
-    """What an invocation comes to: its result, or why it was throttled and for how long."""
+    """What an invocation comes to: its result, or why it was throttled."""
     try:
         reply = aws.invoke(FunctionName=name, Payload=json.dumps({"s": seconds}).encode())
     except aws.exceptions.TooManyRequestsException as error:
         answer: Any = error.response
-        retry_after = answer["ResponseMetadata"]["HTTPHeaders"]["retry-after"]
-        return f"{answer['Reason']} {retry_after}"
+        # SDKs would wait for so long before they try again.
+        assert "retry-after" not in answer["ResponseMetadata"]["HTTPHeaders"]
+        return str(answer["Reason"])
     return str(json.loads(reply["Payload"].read()))
 
 
@@ -77,13 +77,13 @@ def test_rates_have_their_reasons(tmp_path: Path) -> None:
         name = make(aws, "rated")
         # Two environments at once and no third in the next five seconds.
         refused, *done = at_once(aws, name, 3, 2.0)
-        assert re.fullmatch("ConcurrentInvocationLimitExceeded [45]", refused)
+        assert refused == "ConcurrentInvocationLimitExceeded"
         assert done == ["done", "done"]
         found = {outcome(aws, name) for _ in range(60)}
-        assert found == {"done", "FunctionInvocationRateLimitExceeded 1"}
+        assert found == {"done", "FunctionInvocationRateLimitExceeded"}
         aws.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
         found = {outcome(aws, name) for _ in range(20)}
-        assert found == {"done", "ReservedFunctionInvocationRateLimitExceeded 1"}
+        assert found == {"done", "ReservedFunctionInvocationRateLimitExceeded"}
 
 
 def test_a_full_host(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_full_host(tmp_path: Path) -> None:
         first, second = make(aws, "first"), make(aws, "second")
         # Three of 128 MiB are two times 192.
         assert at_once(aws, first, 4, 2.0) == [
-            "ConcurrentInvocationLimitExceeded 1",
+            "ConcurrentInvocationLimitExceeded",
             "done",
             "done",
             "done",

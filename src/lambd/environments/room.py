@@ -56,4 +56,4 @@ class Room:
 
 def host_full() -> ThrottledError:
     """Every environment that the host has room for is busy."""
-    return ThrottledError(CONCURRENT_INVOCATION_LIMIT_EXCEEDED, retry_after_s=1)
+    return ThrottledError(CONCURRENT_INVOCATION_LIMIT_EXCEEDED)

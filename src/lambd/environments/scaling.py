@@ -7,7 +7,6 @@ request rate that admission holds functions to. Provisioned environments do not 
 
 from __future__ import annotations
 
-import math
 import time
 
 from lambd.model.errors import CONCURRENT_INVOCATION_LIMIT_EXCEEDED, ThrottledError
@@ -40,11 +39,8 @@ class ScalingRate:
             self._tidy(now)
             bucket = TokenBucket(self._number / _PERIOD_S, self._number, now)
             self._buckets[function] = bucket
-        wait_s = bucket.take(now)
-        if wait_s:
-            raise ThrottledError(
-                CONCURRENT_INVOCATION_LIMIT_EXCEEDED, retry_after_s=math.ceil(wait_s)
-            )
+        if bucket.take(now):
+            raise ThrottledError(CONCURRENT_INVOCATION_LIMIT_EXCEEDED)
 
     def give_back(self, function: FunctionKey) -> None:
         """An environment that was counted is not started."""

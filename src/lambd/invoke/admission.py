@@ -9,7 +9,6 @@ invocations from one pool to the other.
 
 from __future__ import annotations
 
-import math
 import time
 
 from lambd.model.errors import (
@@ -90,13 +89,13 @@ class Admission:
             self._move(held)
         if reserved is not None:
             if held.in_use >= reserved:
-                raise ThrottledError(RESERVED_CONCURRENT_INVOCATION_LIMIT_EXCEEDED, retry_after_s=1)
+                raise ThrottledError(RESERVED_CONCURRENT_INVOCATION_LIMIT_EXCEEDED)
             if self._requests:
                 self._count(held, reserved)
         else:
             unreserved = self._limit - self._total_reserved
             if self._unreserved_in_use >= unreserved:
-                raise ThrottledError(CONCURRENT_INVOCATION_LIMIT_EXCEEDED, retry_after_s=1)
+                raise ThrottledError(CONCURRENT_INVOCATION_LIMIT_EXCEEDED)
             if self._requests:
                 self._count(held, unreserved)
             self._unreserved_in_use += 1
@@ -110,14 +109,13 @@ class Admission:
         bucket = held.bucket
         if bucket is None or bucket.per_s != per_s:
             bucket = held.bucket = TokenBucket(per_s, per_s, now)
-        wait_s = bucket.take(now)
-        if wait_s:
+        if bucket.take(now):
             reason = (
                 RESERVED_INVOCATION_RATE_LIMIT_EXCEEDED
                 if held.is_reserved
                 else INVOCATION_RATE_LIMIT_EXCEEDED
             )
-            raise ThrottledError(reason, retry_after_s=math.ceil(wait_s))
+            raise ThrottledError(reason)
 
     def release(self, lease: Lease) -> None:
         """Give a lease back; once for each `acquire`."""

@@ -12,8 +12,6 @@ from lambd.model.events import QueuedEvent
 
 # What an event takes on disk beside its payload, bytes.
 EVENT_BYTES = 512
-# When to come again, seconds.
-_RETRY_AFTER_S = 1
 
 
 class EventRoom:
@@ -42,7 +40,7 @@ class EventRoom:
         # requests, before the disk is full.
         size = _size(event)
         if self._limit_bytes and self.waiting(event.function_name) + size > self._limit_bytes:
-            raise ThrottledError(INVOCATION_RATE_LIMIT_EXCEEDED, retry_after_s=_RETRY_AFTER_S)
+            raise ThrottledError(INVOCATION_RATE_LIMIT_EXCEEDED)
 
     def take(self, event: QueuedEvent) -> None:
         """Count an event that is to be stored."""

@@ -129,13 +129,10 @@ class UnrecognizedClientError(PlatformError):
 class ThrottledError(PlatformError):
     """Rate Exceeded."""
 
-    def __init__(
-        self, reason: str, *, retry_after_s: int | None = None, message: str | None = None
-    ) -> None:
+    def __init__(self, reason: str, *, message: str | None = None) -> None:
         super().__init__(message)
         # One of AWS's ThrottleReason values.
         self.reason = reason
-        self.retry_after_s = retry_after_s
 
 
 class SandboxError(PlatformError):

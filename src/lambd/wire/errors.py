@@ -138,21 +138,21 @@ class ErrorTable:
         if self.model.protocol == "json":
             body = {"__type": shape.name}
         else:
-            body = {} if self.model.service != "lambda" else _lambda_members(error, shape, headers)
+            body = {} if self.model.service != "lambda" else _lambda_members(error, shape)
         body[shape.message_key] = _message(error, operation)
         return Response(status=shape.status, headers=headers, body=json_bytes(body))
 
 
-def _lambda_members(
-    error: PlatformError, shape: ErrorShape, headers: list[tuple[str, str]]
-) -> dict[str, str]:
-    """`Type` and `Reason` are members of Lambda's shapes only."""
+def _lambda_members(error: PlatformError, shape: ErrorShape) -> dict[str, str]:
+    """`Type` and `Reason` are members of Lambda's shapes only.
+
+    Throttles have a `Retry-After` in the model, which AWS was never seen to send: SDKs would wait
+    for so long.
+    """
     body = {"Type": shape.fault} if shape.fault else {}
     if isinstance(error, ThrottledError):
         # Reason first, as recorded.
         body = {"Reason": error.reason, **body}
-        if error.retry_after_s is not None:
-            headers.append(("Retry-After", str(error.retry_after_s)))
     return body
 
 
