@@ -29,7 +29,7 @@ class FakeSandbox:
         self.log_fd, self.log_writer = os.pipe()
         os.set_blocking(self.log_fd, False)
         self.runtime_api_socket = socket.socket()
-        self.runtime_api_address = "127.0.0.1:9001"
+        self.runtime_api_address = "169.254.100.1:9001"
         self.platform_socket: socket.socket | None = None
         self.platform_address = "127.0.0.1:4566"
         self.is_frozen = False

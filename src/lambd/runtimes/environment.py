@@ -167,7 +167,7 @@ def _defaults(
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         # DEVIATION: AWS's daemon is at a link-local address; lambd has none yet, and loopback
         # keeps the X-Ray SDK's datagrams inside the environment.
-        "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+        "AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1:2000",
         "PWD": task,
         "SHLVL": "0",
     }
@@ -214,7 +214,7 @@ def _reserved(
         "AWS_SECRET_ACCESS_KEY": around.credentials.secret_access_key,
         "LAMBDA_TASK_ROOT": around.task_root,
         "LAMBDA_RUNTIME_DIR": around.runtime_dir,
-        "_AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1",
+        "_AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1",
         "_AWS_XRAY_DAEMON_PORT": "2000",
     }
     if runtime.family is not Family.PROVIDED:

@@ -24,7 +24,8 @@ from pyroute2.netlink.exceptions import NetlinkError
 from lambd.model.errors import SandboxError
 from lambd.sandbox import firewall, namespaces, slices, syscalls
 
-RUNTIME_API_PORT = 9001
+# AWS's (runtime.md section 1), on the loopback interface.
+RUNTIME_API_HOST, RUNTIME_API_PORT = "169.254.100.1", 9001
 LOOPBACK = "127.0.0.1"
 _DNS_PORT = 53
 _LISTEN_BACKLOG = 1024
@@ -183,15 +184,15 @@ class NetworkFactory:
         sockets: list[socket.socket] = []
         try:
             link = self._set_up_interfaces(namespace_fd)
-            for kind, port in (
-                (socket.SOCK_STREAM, RUNTIME_API_PORT),
-                (socket.SOCK_STREAM, self._platform_port),
-                (socket.SOCK_DGRAM, _DNS_PORT),
-                (socket.SOCK_STREAM, _DNS_PORT),
+            for kind, host, port in (
+                (socket.SOCK_STREAM, RUNTIME_API_HOST, RUNTIME_API_PORT),
+                (socket.SOCK_STREAM, LOOPBACK, self._platform_port),
+                (socket.SOCK_DGRAM, LOOPBACK, _DNS_PORT),
+                (socket.SOCK_STREAM, LOOPBACK, _DNS_PORT),
             ):
                 if port == _DNS_PORT and self._cidr is None:
                     continue
-                sockets.append(_listen(kind, port))
+                sockets.append(_listen(kind, host, port))
         except BaseException:
             for sock in sockets:
                 sock.close()
@@ -212,6 +213,7 @@ class NetworkFactory:
         inside: Any = IPRoute()
         try:
             inside.link("set", index=_LOOPBACK_INDEX, state="up")
+            inside.addr("add", index=_LOOPBACK_INDEX, address=RUNTIME_API_HOST, prefixlen=32)
             if self._slice is None:
                 return None
             return self._connect(inside, namespace_fd, self._slice)
@@ -238,11 +240,11 @@ class NetworkFactory:
         return link
 
 
-def _listen(kind: int, port: int) -> socket.socket:
+def _listen(kind: int, host: str, port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((LOOPBACK, port))
+        sock.bind((host, port))
         if kind == socket.SOCK_STREAM:
             sock.listen(_LISTEN_BACKLOG)
     except BaseException:

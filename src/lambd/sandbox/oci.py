@@ -29,7 +29,13 @@ from lambd.sandbox import bundle, cgroups, instances, namespaces, rootfs, scratc
 from lambd.sandbox.descriptors import hard_limit
 from lambd.sandbox.dns import Resolver, host_resolvers
 from lambd.sandbox.driver import Sandbox, SandboxExit, SandboxSpec
-from lambd.sandbox.network import LOOPBACK, RUNTIME_API_PORT, NetworkFactory, SandboxNetwork
+from lambd.sandbox.network import (
+    LOOPBACK,
+    RUNTIME_API_HOST,
+    RUNTIME_API_PORT,
+    NetworkFactory,
+    SandboxNetwork,
+)
 from lambd.sandbox.oci_runtime import OCI_RUNTIMES, OciCall
 from lambd.sandbox.prepared import Prepared, PreparedPool, PreparedSettings
 from lambd.sandbox.spawn import Child, adopt_orphans, children_of, is_doomed, is_own_child
@@ -120,7 +126,7 @@ class OciSandbox:
     @property
     def runtime_api_address(self) -> str:
         """`host:port` as seen inside."""
-        return f"{LOOPBACK}:{RUNTIME_API_PORT}"
+        return f"{RUNTIME_API_HOST}:{RUNTIME_API_PORT}"
 
     @property
     def platform_socket(self) -> socket.socket | None:

@@ -6,6 +6,7 @@ assembled in lambd's private mount namespace and bound, with what is mounted in 
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +39,21 @@ _SHOWN_LOCALES = ("C.utf8", "en_US.utf8")
 # Configuration of the host's JVMs (/etc/java-17-openjdk and the like), which /usr links to.
 _BOUND_PATTERN = "java-*"
 
+# More in a row are a loop.
+_MAX_LINKS = 8
+
 _HOSTS = "127.0.0.1 localhost sandbox sandbox.localdomain\n::1 localhost\n"
 _RESOLV_CONF = "nameserver 127.0.0.1\noptions timeout:5 attempts:2\n"
+# Of AWS's images. What it starts is there when the runtime or the function brings it.
+_ENTRY_POINT = """\
+#!/bin/sh
+if [ $# -ne 1 ]; then
+  echo "entrypoint requires the handler name to be the first argument" 1>&2
+  exit 142
+fi
+export _HANDLER="$1"
+exec /var/runtime/bootstrap
+"""
 _NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"
 
 
@@ -95,6 +109,9 @@ def assemble(path: Path, *, host: Path = Path("/")) -> RootFilesystem:
             mounted.append(_bind(source, path / name))
     mounted += _fill_etc(path / "etc", host / "etc")
     mounted += _cover_locales(path, host)
+    mounted += _make_sh_bash(path, host)
+    (path / "lambda-entrypoint.sh").write_text(_ENTRY_POINT)
+    (path / "lambda-entrypoint.sh").chmod(0o755)
     return RootFilesystem(path, tuple(mounted))
 
 
@@ -102,6 +119,32 @@ def _bind(source: Path, target: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     syscalls.bind_read_only(source, target)
     return target
+
+
+def _make_sh_bash(path: Path, host: Path) -> list[Path]:
+    """Have sh be bash, as on Amazon Linux, if the host has one; returns what was mounted."""
+    # Of each directory once: /bin is a link into /usr, or one of its own.
+    directories = [Path(name) for name in ("bin", "usr/bin") if not (path / name).is_symlink()]
+    bash = next((b for b in (host / each / "bash" for each in directories) if b.is_file()), None)
+    if bash is None:
+        return []
+    shells = [_followed(path, directory / "sh") for directory in directories]
+    mounted: list[Path] = []
+    for shell in shells:
+        if shell is not None and not shell.samefile(bash):
+            syscalls.bind_read_only(bash, shell)
+            mounted.append(shell)
+    return mounted
+
+
+def _followed(root: Path, inside: Path) -> Path | None:
+    """The file at the end of a chain of links, each read as from inside the root."""
+    for _ in range(_MAX_LINKS):
+        place = root / inside
+        if not place.is_symlink():
+            return place if place.is_file() else None
+        inside = Path(os.path.normpath("/" / inside.parent / place.readlink())).relative_to("/")
+    return None
 
 
 def _fill_etc(etc: Path, host_etc: Path) -> list[Path]:

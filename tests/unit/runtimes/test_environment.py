@@ -30,7 +30,7 @@ from lambd.runtimes.prepared import PreparedRuntime
 
 SCOPE = Scope(account_id="000000000000", region="eu-west-1")
 AROUND = Surroundings(
-    runtime_api_address="127.0.0.1:9001",
+    runtime_api_address="169.254.100.1:9001",
     log_stream="2026/11/24/[$LATEST]abc",
     credentials=Credentials(access_key_id="id", secret_access_key="secret"),
     endpoint_url="http://127.0.0.1:4566",
@@ -108,7 +108,7 @@ def test_sets_what_aws_sets() -> None:
     """Names and values are those of runtime.md section 8."""
     assert compose() == {
         "_HANDLER": "app.handler",
-        "_AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1",
+        "_AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1",
         "_AWS_XRAY_DAEMON_PORT": "2000",
         "_LAMBDA_TELEMETRY_LOG_FD": "3",
         "AWS_ACCESS_KEY_ID": "id",
@@ -123,9 +123,9 @@ def test_sets_what_aws_sets() -> None:
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/hello",
         "AWS_LAMBDA_LOG_STREAM_NAME": "2026/11/24/[$LATEST]abc",
-        "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",
+        "AWS_LAMBDA_RUNTIME_API": "169.254.100.1:9001",
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-        "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+        "AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1:2000",
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
         "LAMBDA_TASK_ROOT": "/var/task",
         "LANG": "en_US.UTF-8",
@@ -176,7 +176,7 @@ def test_json_logging_names_format_and_level() -> None:
 def test_no_endpoint_is_set_when_there_is_none() -> None:
     """Functions then talk to AWS itself."""
     around = Surroundings(
-        runtime_api_address="127.0.0.1:9001",
+        runtime_api_address="169.254.100.1:9001",
         log_stream="s",
         credentials=Credentials(
             access_key_id="id", secret_access_key="secret", session_token="token"
@@ -228,7 +228,7 @@ def test_wrapper_gets_interpreter_and_bootstrap() -> None:
 def test_argument_vector_follows_the_process_drivers_paths() -> None:
     """Without a root of its own a sandbox has the directories elsewhere."""
     around = Surroundings(
-        runtime_api_address="127.0.0.1:9001",
+        runtime_api_address="169.254.100.1:9001",
         log_stream="s",
         credentials=AROUND.credentials,
         lang_dir="/host/lang",
