@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import posixpath
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ from pathlib import Path
 Listing = dict[str, int]
 DIRECTORY = -1
 SYMLINK = -2
+
+# Links followed on the way to one path: Linux's own number.
+_MAX_LINKS = 40
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -76,6 +80,61 @@ def flush_directory(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def resolve_inside(root: Path, path: str, shown_at: str) -> Path | None:
+    """The real path, without links, of what a sandbox that has the tree at `shown_at` finds.
+
+    The tree is hostile: its links are read, never followed by the host.
+
+    Args:
+        root: The tree on the host.
+        path: Relative to it.
+        shown_at: Absolute path inside; absolute links below it lead into the tree.
+
+    Returns:
+        None when there is nothing, or it leads out of the tree.
+    """
+    place: list[str] = []
+    parts = path.split("/")[::-1]
+    links = 0
+    while parts:
+        part = parts.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            if not place:
+                return None
+            place.pop()
+            continue
+        here = root.joinpath(*place, part)
+        if not here.is_symlink():
+            if not os.path.lexists(here):
+                return None
+            place.append(part)
+            continue
+        links += 1
+        target = _target_inside(here, shown_at)
+        if target is None or links > _MAX_LINKS:
+            return None
+        is_absolute, target_parts = target
+        place = [] if is_absolute else place
+        parts.extend(target_parts[::-1])
+    return root.joinpath(*place)
+
+
+def _target_inside(link: Path, shown_at: str) -> tuple[bool, list[str]] | None:
+    """Whether a link is absolute, and its names: from the tree's root if so, else from the link's.
+
+    None if it is absolute and leads elsewhere.
+    """
+    target = str(link.readlink())
+    if not target.startswith("/"):
+        return False, target.split("/")
+    inside = posixpath.normpath(target) + "/"
+    if not inside.startswith(shown_at + "/"):
+        return None
+    return True, inside.removeprefix(shown_at + "/").split("/")
 
 
 def list_tree(root: Path) -> Listing:

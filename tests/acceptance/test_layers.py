@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import stat
 import urllib.request
 import uuid
 import zipfile
@@ -319,6 +320,28 @@ def test_a_function_imports_from_its_layers(any_driver: LambdaClient, layer: str
     assert seen == {"x": [1, 2, 3], "told": "told\n", "text": "hello", "library": ["libx.so"]}
     assert root.endswith("/opt") or "/opt/" in root or "/code/" in root
     aws.delete_function(FunctionName=name)
+
+
+def test_code_links_into_a_layer(aws: LambdaClient, layer: str, tmp_path: Path) -> None:
+    """By an absolute link, which means a place inside; of the host's files it shows nothing."""
+    arn = publish(aws, layer, {"shared/data.txt": "from the layer"})
+    package = BytesIO()
+    with zipfile.ZipFile(package, "w") as target:
+        target.writestr(
+            "app.py",
+            "import os\n"
+            "def handler(event, context):\n"
+            "    return [open('linked/data.txt').read(), os.path.exists('cache')]\n",
+        )
+        for name, place in (("linked", "/opt/shared"), ("cache", str(tmp_path))):
+            link = zipfile.ZipInfo(name)
+            link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+            target.writestr(link, place)
+    name = make_function(aws, "", Layers=[arn], Code={"ZipFile": package.getvalue()})
+    try:
+        assert call(aws, name) == ["from the layer", False]
+    finally:
+        aws.delete_function(FunctionName=name)
 
 
 def test_later_layers_overwrite_earlier_ones(

@@ -37,6 +37,7 @@ from lambd.runtimes.prepared import LANG_DIR, RUNTIME_DIR
 from lambd.sandbox.descriptors import PLATFORM_CONNECTIONS, RUNTIME_CONNECTIONS
 from lambd.sandbox.driver import Mount, Sandbox, SandboxDriver, SandboxSpec
 from lambd.telemetry.lines import log_stream_name
+from lambd.trees import resolve_inside
 
 _TASK_ROOT = "/var/task"
 _LAYERS_ROOT = "/opt"
@@ -221,13 +222,13 @@ class Starter:
 
 def _external_extensions(opt_dir: Path | None) -> list[str]:
     """Names of the programs that a function's layers have in /opt/extensions."""
-    if opt_dir is None or (opt_dir / _EXTENSIONS_OFF).exists():
+    if opt_dir is None or resolve_inside(opt_dir, _EXTENSIONS_OFF, _LAYERS_ROOT) is not None:
         return []
-    try:
-        with os.scandir(opt_dir / _EXTENSIONS) as entries:
-            return sorted(each.name for each in entries if not each.is_dir(follow_symlinks=False))
-    except (FileNotFoundError, NotADirectoryError):
+    directory = resolve_inside(opt_dir, _EXTENSIONS, _LAYERS_ROOT)
+    if directory is None or not directory.is_dir():
         return []
+    with os.scandir(directory) as entries:
+        return sorted(each.name for each in entries if not each.is_dir(follow_symlinks=False))
 
 
 def _spec(deployment: Deployment, prepared: Prepared) -> SandboxSpec:

@@ -2,8 +2,11 @@
 
 An archive is hostile. It is read only as far as it stays within bounds, sizes are counted while
 decompressing and never believed, and nothing is written before the whole tree has been checked:
-no name outside the tree, none twice, nothing below a file or a symbolic link, links that stay
-inside, plain files, directories and links only, not encrypted. `control` words the refusals.
+no name outside the tree, none twice, nothing below a file or a symbolic link, relative links that
+stay inside, plain files, directories and links only, not encrypted. `control` words the refusals.
+
+Absolute links are kept: `node_modules` -> `/opt/nodejs/node_modules` means a place inside the
+sandbox. On the host they mean another one, so nobody here may ever follow a link of a tree.
 """
 
 from __future__ import annotations
@@ -230,9 +233,9 @@ def _entry(info: zipfile.ZipInfo) -> Entry:
 
 
 def _link_target(contents: _Contents, path: str, entry: Entry) -> str:
-    """Where a link points, if that is inside the tree whatever other links do.
+    """Where a link points: to an absolute path, or inside the tree whatever other links do.
 
-    The link's own directory is a real one. Going up from there first and only then down through
+    Of a relative one, the link's own directory is a real one. Going up from there first and only then down through
     names (which may be links of the same sort) cannot leave the tree; `a/../b` could, if `a` is a
     link, and is refused.
     """
@@ -247,9 +250,10 @@ def _link_target(contents: _Contents, path: str, entry: Entry) -> str:
     if (
         not target
         or "\0" in target
-        or target.startswith("/")
-        or any(part != ".." for part in parts[:ups])
-        or ups > path.count("/")
+        or (
+            not target.startswith("/")
+            and (any(part != ".." for part in parts[:ups]) or ups > path.count("/"))
+        )
     ):
         raise ArtifactError(f"The link {path!r} points outside the archive's tree.")
     return target

@@ -62,6 +62,7 @@ def test_accepts_an_ordinary_archive() -> None:
             link("pkg/tool", "bin/tool"),
             link("pkg/bin/up", "../../handler.py"),
             ("pkg//x", b""),
+            link("node_modules", "/opt/nodejs/node_modules"),
         )
     )
 
@@ -82,7 +83,7 @@ def test_accepts_an_ordinary_archive() -> None:
         pytest.param([("a", b""), ("a/b", b"")], id="file and directory"),
         pytest.param([("a/b", b""), ("a", b"")], id="directory and file"),
         pytest.param([link("a", "b"), ("a/b", b"")], id="below a link"),
-        pytest.param([link("a", "/etc")], id="link, absolute"),
+        pytest.param([link("a", "/etc"), ("a/b", b"")], id="below an absolute link"),
         pytest.param([link("a", "../b")], id="link out"),
         pytest.param([link("d/a", "../../b")], id="link out of a directory"),
         pytest.param([link("d/x", ".."), link("y", "d/x/../z")], id="link up after down"),
