@@ -1,8 +1,9 @@
 """What the platform's port answers, in order: the first route that has a handler has the request.
 
 Until callers are authenticated, web pages must not be among them: a browser sends some requests of
-any page without asking first, and says so by an Origin header, or sends them to a name of the page's
-own that leads here. Both are refused, but for function URLs, whose owners decide by CORS.
+any page without asking first, and says so by an Origin or a Sec-Fetch-Site header, or sends them to a
+name of the page's own that leads here. All are refused, but for function URLs, whose owners decide by
+CORS.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ from lambd.wire.directory import Directory, load_directory
 # Gives the handler of a request that is its own, None for all others.
 Route = Callable[[Visit], Handler | None]
 
-_WEB_PAGE = "The API does not answer web pages: the request has an Origin header"
+_WEB_PAGE = "The API does not answer web pages: the request has"
+# Values of Sec-Fetch-Site: a page of another origin has asked, by a link or as a part of itself.
+_PAGES = frozenset({"cross-site", "same-site"})
 _NO_REGION = "Credential should be scoped to a valid region, not '{}'. "
 _FOREIGN = "The API is not served at the host {}: the setting allowed_hosts names others"
 
@@ -61,7 +64,7 @@ def routes(
     return Contents(
         here=(
             by_host,
-            # An Origin header: refused.
+            # An Origin header, or another sign of a web page: refused.
             web_pages,
             # /_lambd/health, /_lambd/code/...
             OwnPages(code_links).route,
@@ -117,11 +120,15 @@ def no_region(visit: Visit) -> Handler:
 
 
 def web_pages(visit: Visit) -> Handler | None:
-    """Refuse what a browser sends of a page."""
-    return _refuse_page if "origin" in visit.request.headers else None
+    """Refuse what a browser sends of a page; what its user typed himself passes."""
+    headers = visit.request.headers
+    if "origin" in headers:
+        return _refuse_page
+    return _refuse_embedding if headers.get("sec-fetch-site") in _PAGES else None
 
 
-_refuse_page = refusal(AccessDeniedError, _WEB_PAGE)
+_refuse_page = refusal(AccessDeniedError, f"{_WEB_PAGE} an Origin header")
+_refuse_embedding = refusal(AccessDeniedError, f"{_WEB_PAGE} a Sec-Fetch-Site header of one")
 
 
 def _refuse_malformed(visit: Visit) -> None:

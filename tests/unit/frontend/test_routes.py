@@ -93,6 +93,16 @@ async def test_a_web_page_is_refused(path: str) -> None:
     assert "Origin" in answer.members["Message"]
 
 
+@pytest.mark.parametrize(
+    ("site", "status"),
+    [("cross-site", 403), ("same-site", 403), ("none", 200), ("same-origin", 200)],
+)
+async def test_what_a_page_embeds_is_refused(site: str, status: int) -> None:
+    """A browser sends no Origin header for it; addresses that are typed come from no site."""
+    answer = await DoorWorld().ask("GET", "/_lambd/health", [("Sec-Fetch-Site", site)])
+    assert answer.status == status
+
+
 async def test_a_body_over_its_limit_is_refused_by_lambda() -> None:
     """The text names the limit of the operation."""
     answer = await DoorWorld().ask("POST", INVOKE, body_exceeded=True)
