@@ -29,13 +29,13 @@ from lambd.invoke.events import EventQueue
 from lambd.invoke.pipeline import InvokedCallback
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, ThrottledError
+from lambd.model.function_controls import EventInvokeConfig, FunctionControls
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
 from lambd.model.limits import Limits
-from lambd.model.settings import EventInvokeConfig, FunctionSettings
+from lambd.store.controls_cache import ControlsCache
 from lambd.store.database import Database
 from lambd.store.event_journal import EventJournal
 from lambd.store.events import list_backlogs
-from lambd.store.settings_cache import SettingsCache
 
 SCOPE = Scope(account_id="000000000000", region="us-east-1")
 # Accepts under way at a time.
@@ -74,12 +74,12 @@ class Driver:
             max_per_function=16,
             first_backoff_s=0.002,
         )
-        settings = SettingsCache(_settings)
+        controls = ControlsCache(_controls)
         async with asyncio.TaskGroup() as tasks:
             queue = EventQueue(
                 journal=EventJournal(database),
                 invoke=self._invoke,
-                settings=settings,
+                controls=controls,
                 dead_letter=_no_queue,
                 calls=DeliveryCalls(Told(), SCOPE),
                 options=options,
@@ -140,12 +140,12 @@ class Driver:
             invoked(OK)
 
 
-async def _settings(name: str) -> FunctionSettings:
+async def _controls(name: str) -> FunctionControls:
     # Told of both ends: an attempt that succeeded and was killed before that was stored is made
     # again, and may then fail for good.
     told = ARN + "told" if name == "f3" else None
     config = EventInvokeConfig(on_success=told, on_failure=told)
-    return FunctionSettings(event_invoke={"$LATEST": config})
+    return FunctionControls(event_invoke={"$LATEST": config})
 
 
 async def _no_queue(_name: str, _qualifier: str | None) -> None:

@@ -33,7 +33,7 @@ from lambd.model.errors import (
     PreconditionFailedError,
 )
 from lambd.store.database import FunctionChanged
-from lambd.store.scopes import scope_revision
+from lambd.store.qualified import qualified_revision
 
 F = FunctionReference(name="f")
 VERSION = FunctionReference(name="f", qualifier="1")
@@ -76,7 +76,7 @@ def statements(world: World, reference: FunctionReference = F) -> list[dict[str,
 def revision(world: World, reference: FunctionReference = F) -> str:
     """The RevisionId of a scope."""
     with world.transaction() as connection:
-        found = scope_revision(connection, reference.name, reference.qualifier or "$LATEST")
+        found = qualified_revision(connection, reference.name, reference.qualifier or "$LATEST")
     assert found is not None
     return found
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from tests.integration.control_world import ARN, World
 
-from lambd.control import function_urls, invoke_config, scaling
+from lambd.control import concurrency as scaling
+from lambd.control import function_urls, invoke_config
 from lambd.control.aliases import CreateAliasRequest, create_alias, delete_alias
 from lambd.control.function_urls import FunctionUrlChanges
 from lambd.control.functions import delete_function, get_function
@@ -22,19 +23,19 @@ from lambd.model.errors import (
     NotFoundError,
     PlatformError,
 )
-from lambd.model.limits import Limits
-from lambd.model.settings import (
+from lambd.model.function_controls import (
     Cors,
     EventInvokeConfig,
-    FunctionSettings,
+    FunctionControls,
     InvokeMode,
     RecursiveLoop,
     RuntimeManagement,
     UpdateRuntimeOn,
     UrlAuthType,
 )
+from lambd.model.limits import Limits
 from lambd.store.database import ReservationsChanged
-from lambd.store.function_settings import read_settings
+from lambd.store.function_controls import read_controls
 
 F = FunctionReference(name="f")
 LIVE = FunctionReference(name="f", qualifier="live")
@@ -59,10 +60,10 @@ def alias(world: World) -> None:
     world.call(create_alias, request)
 
 
-def settings(world: World, name: str = "f") -> FunctionSettings | None:
+def settings(world: World, name: str = "f") -> FunctionControls | None:
     """What invocations see."""
     with world.transaction() as connection:
-        return read_settings(connection, name)
+        return read_controls(connection, name)
 
 
 # --- concurrency ------------------------------------------------------------------------------
@@ -155,7 +156,7 @@ def test_recursion(world: World) -> None:
     world.call(scaling.put_recursion_config, "f", RecursiveLoop.ALLOW)
     assert world.call(scaling.get_recursion_config, "f") is RecursiveLoop.ALLOW
     found = settings(world)
-    assert found == FunctionSettings(reserved_concurrency=5, recursive_loop=RecursiveLoop.ALLOW)
+    assert found == FunctionControls(reserved_concurrency=5, recursive_loop=RecursiveLoop.ALLOW)
 
 
 def test_runtime_management(world: World) -> None:

@@ -32,7 +32,7 @@ from lambd.model.functions import (
     State,
 )
 from lambd.model.hosting import HostedVersion
-from lambd.runtimes.prepared import PreparedRuntime
+from lambd.runtimes.prepared_runtime import PreparedRuntime
 from lambd.runtimes.provision import Provisioner
 from lambd.store import functions, layers
 from lambd.store.blobs import BlobStore

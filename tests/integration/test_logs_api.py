@@ -23,16 +23,16 @@ from lambd.http.messages import RawHeaders
 from lambd.http.server import HttpServer
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnknownOperationError
+from lambd.model.function_controls import FunctionControls
 from lambd.model.invocations import InvocationRequest, InvocationResult
 from lambd.model.limits import Limits
 from lambd.model.policies import Principal
-from lambd.model.settings import FunctionSettings
 from lambd.runtimes import catalogue
 from lambd.services.logs.api import LogsApi
 from lambd.services.logs.deliveries import Deliveries
 from lambd.services.logs.query_runs import QueryRuns
 from lambd.services.logs.store import LogStore
-from lambd.store.settings_cache import SettingsCache
+from lambd.store.controls_cache import ControlsCache
 
 GROUP = "/aws/lambda/hello"
 ARN = f"arn:aws:logs:us-east-1:000000000000:log-group:{GROUP}"
@@ -42,7 +42,7 @@ STREAM = "2026/11/24/[$LATEST]0123456789abcdef0123456789abcdef"
 _T = TypeVar("_T")
 
 
-async def _no_settings(_: str) -> FunctionSettings | None:
+async def _no_settings(_: str) -> FunctionControls | None:
     return None
 
 
@@ -50,7 +50,7 @@ async def _never(_: InvocationRequest) -> InvocationResult | None:
     raise AssertionError
 
 
-AUTHORITY = Authority(SCOPE, SettingsCache(_no_settings))
+AUTHORITY = Authority(SCOPE, ControlsCache(_no_settings))
 
 
 def contexts(principal: Principal) -> ControlContext:

@@ -13,7 +13,7 @@ from tests.integration.sandbox_probe import opened_driver, spec, started
 from lambd.model.arns import Scope
 from lambd.runtimes import init_interpreter, node_interpreters
 from lambd.runtimes.cache import Cache
-from lambd.runtimes.prepared import RuntimeUnavailableError
+from lambd.runtimes.prepared_runtime import RuntimeUnavailableError
 from lambd.runtimes.provision import Provisioner
 from lambd.sandbox.driver import Mount
 

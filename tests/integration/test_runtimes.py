@@ -16,7 +16,7 @@ import pytest
 from lambd.model.arns import Scope
 from lambd.runtimes import interpreters
 from lambd.runtimes.interpreters import Interpreter, Rejected
-from lambd.runtimes.prepared import PreparedRuntime, RuntimeUnavailableError
+from lambd.runtimes.prepared_runtime import PreparedRuntime, RuntimeUnavailableError
 from lambd.runtimes.provision import Provisioner
 from lambd.telemetry.log_frames import LogParser
 

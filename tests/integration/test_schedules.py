@@ -26,9 +26,9 @@ from lambd.model.errors import (
     UnavailableError,
 )
 from lambd.model.events import QueuedEvent
+from lambd.model.function_controls import FunctionControls
 from lambd.model.invocations import InvocationRequest, InvocationType
 from lambd.model.limits import CLIENT_TOKEN_HOURS, TARGETS_PER_RULE, Limits
-from lambd.model.settings import FunctionSettings
 from lambd.services.dispatch.dispatching import dispatch_due, next_due, plan_anew
 from lambd.services.dispatch.engine import ScheduleEngine
 from lambd.services.dispatch.handover import Attributes, Handover
@@ -46,7 +46,7 @@ from lambd.services.eventbridge.source import RuleSource
 from lambd.services.eventbridge.targets import put_targets
 from lambd.services.scheduler import rows as named_schedules
 from lambd.services.scheduler.groups import create_group, delete_group, is_repeated
-from lambd.services.scheduler.model import NamedSchedule, ScheduleTarget
+from lambd.services.scheduler.model import Schedule, ScheduleTarget
 from lambd.services.scheduler.schedules import (
     ScheduleRequest,
     create_schedule,
@@ -54,10 +54,10 @@ from lambd.services.scheduler.schedules import (
     update_schedule,
 )
 from lambd.services.scheduler.source import ScheduleSource
+from lambd.store.controls_cache import ControlsCache
 from lambd.store.database import Connection, Database
 from lambd.store.events import Writes, write_events
-from lambd.store.function_settings import read_settings
-from lambd.store.settings_cache import SettingsCache
+from lambd.store.function_controls import read_controls
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 SOURCES = Sources(ScheduleSource(), RuleSource())
@@ -95,7 +95,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.close()
 
 
-def schedule(world: World) -> NamedSchedule | None:
+def schedule(world: World) -> Schedule | None:
     """The schedule `s`."""
     with world.transaction() as connection:
         return named_schedules.get_schedule(connection, "default", "s")
@@ -360,20 +360,20 @@ class Platform:
         self.is_queue_down = False
         self.something = asyncio.Event()
         self.database.subscribe(lambda _: self.something.set())
-        settings = SettingsCache(self._read_settings)
-        self.database.subscribe(settings.note)
+        controls = ControlsCache(self._read_controls)
+        self.database.subscribe(controls.note)
         self.handover = Handover(
             database=self.database,
             context=self.context,
             sources=SOURCES,
-            authority=Authority(self.context().scope, settings),
+            authority=Authority(self.context().scope, controls),
             accept=self._accept,
             queues=self,
             draw=draw,
         )
 
-    async def _read_settings(self, name: str) -> FunctionSettings | None:
-        return await self.database.read(read_settings, name)
+    async def _read_controls(self, name: str) -> FunctionControls | None:
+        return await self.database.read(read_controls, name)
 
     def context(self) -> ControlContext:
         """The surroundings of what is done now."""

@@ -14,6 +14,7 @@ from tests.migration.first_schema import restore
 
 from lambd.access.principals import root_of
 from lambd.control.aliases import list_aliases
+from lambd.control.concurrency import get_account_usage, get_recursion_config
 from lambd.control.configuration import ConfigurationChanges
 from lambd.control.context import ControlContext
 from lambd.control.functions import (
@@ -23,13 +24,12 @@ from lambd.control.functions import (
     update_configuration,
 )
 from lambd.control.layers import PublishLayerVersionRequest, publish_layer_version
-from lambd.control.scaling import get_account_usage, get_recursion_config
 from lambd.control.versions import PublishVersionRequest, list_versions, publish_version
 from lambd.model.arns import FunctionReference, Scope
 from lambd.model.errors import InvalidParameterError
+from lambd.model.function_controls import RecursiveLoop
 from lambd.model.functions import Code, LoggingConfig, State, UpdateStatus
 from lambd.model.limits import Limits
-from lambd.model.settings import RecursiveLoop
 from lambd.store.archives import check_archive
 from lambd.store.blobs import BlobStore
 from lambd.store.contents import references

@@ -15,9 +15,9 @@ from lambd.http.messages import Request
 from lambd.model.arns import LATEST, FunctionReference, Scope
 from lambd.model.conditions import Context
 from lambd.model.errors import AccessDeniedError
+from lambd.model.function_controls import FunctionControls
 from lambd.model.policies import AccessRequest, Decision, Policy, Principal, evaluate
-from lambd.model.settings import FunctionSettings
-from lambd.store.settings_cache import SettingsCache
+from lambd.store.controls_cache import ControlsCache
 
 _NO_KEYS: Context = {}
 
@@ -25,9 +25,9 @@ _NO_KEYS: Context = {}
 class Authority:
     """See the module header; safe for concurrent calls."""
 
-    def __init__(self, scope: Scope, settings: SettingsCache) -> None:
+    def __init__(self, scope: Scope, controls: ControlsCache) -> None:
         self._scope = scope
-        self._settings = settings
+        self._controls = controls
         self.root = root_of(scope)
 
     def authenticate(self, request: Request) -> Principal:
@@ -59,12 +59,12 @@ class Authority:
             # AWS names the resource here; what there is has no policies yet that would tell them.
             self._judge(principal, action, "*", (), origin, keys)
             return None
-        settings = self._settings.get_nowait(function.name)
-        if settings is None:
+        controls = self._controls.get_nowait(function.name)
+        if controls is None:
             return self._authorise_later(principal, action, function, origin, keys)
         # The warm path is the first half of this: nothing can refuse it.
-        if settings.policies or principal is not self.root:
-            self._check(principal, action, function, settings, origin, keys)
+        if controls.policies or principal is not self.root:
+            self._check(principal, action, function, controls, origin, keys)
         return None
 
     async def _authorise_later(
@@ -75,15 +75,15 @@ class Authority:
         origin: Origin,
         keys: Context,
     ) -> None:
-        settings = await self._settings.get(function.name)
-        self._check(principal, action, function, settings, origin, keys)
+        controls = await self._controls.get(function.name)
+        self._check(principal, action, function, controls, origin, keys)
 
     def _check(
         self,
         principal: Principal,
         action: str,
         function: FunctionReference,
-        settings: FunctionSettings,
+        controls: FunctionControls,
         origin: Origin,
         keys: Context,
     ) -> None:
@@ -96,7 +96,7 @@ class Authority:
         resource = self._scope.function_arn(function.name, qualifier)
         policies = [
             policy
-            for key, policy in settings.policies.items()
+            for key, policy in controls.policies.items()
             if key in (LATEST, function.qualifier)
         ]
         self._judge(principal, action, resource, policies, origin, keys)

@@ -12,7 +12,7 @@ from lambd.api.call import LambdaApi, Members
 from lambd.control.configuration import UNCHANGED, ConfigurationChanges, LoggingChanges
 from lambd.model.arns import LATEST
 from lambd.model.functions import FunctionVersion
-from lambd.runtimes.prepared import RuntimeUnavailableError
+from lambd.runtimes.prepared_runtime import RuntimeUnavailableError
 
 
 def configuration_changes(params: Members) -> ConfigurationChanges:

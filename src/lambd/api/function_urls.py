@@ -8,7 +8,7 @@ from lambd.api.call import Call, LambdaApi, Members
 from lambd.control import function_urls
 from lambd.control.function_urls import FunctionUrlChanges
 from lambd.model.arns import LATEST, FunctionReference, parse_function_reference
-from lambd.model.settings import Cors, FunctionUrl, InvokeMode, UrlAuthType
+from lambd.model.function_controls import Cors, FunctionUrl, InvokeMode, UrlAuthType
 
 
 async def create_function_url_config(api: LambdaApi, call: Call) -> Members:

@@ -6,7 +6,7 @@ from lambd.api.call import Call, LambdaApi, Members
 from lambd.control import invoke_config
 from lambd.control.invoke_config import EventInvokeChanges
 from lambd.model.arns import FunctionReference, parse_function_reference
-from lambd.model.settings import StoredEventInvokeConfig
+from lambd.model.function_controls import StoredEventInvokeConfig
 
 
 async def put_function_event_invoke_config(api: LambdaApi, call: Call) -> Members:

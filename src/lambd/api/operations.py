@@ -12,8 +12,8 @@ from lambd.api import (
     invoke_config,
     layers,
     permissions,
-    scaling,
 )
+from lambd.api import concurrency as scaling
 from lambd.api.call import Call, LambdaApi, Members
 
 # Gives the members of the reply when awaited; None: it replies through the call.

@@ -18,7 +18,7 @@ from lambd.cli.outside import Outside
 from lambd.config import DRIVERS
 
 if TYPE_CHECKING:  # start-up time
-    from lambd.runtimes.prepared import RuntimeStatus
+    from lambd.runtimes.prepared_runtime import RuntimeStatus
     from lambd.sandbox.checks import Check
 
 ISOLATION = "Isolation"

@@ -28,7 +28,7 @@ from lambd.store.database import Connection
 from lambd.store.function_urls import forget_url
 from lambd.store.paging import Page
 from lambd.store.provisioned import delete_config, get_config, renew_allocation
-from lambd.store.scopes import delete_scope_rows
+from lambd.store.qualified import delete_scope_rows
 from lambd.telemetry.ids import new_id
 
 

@@ -13,8 +13,8 @@ from lambd.control.guards import missing, require_function, require_version
 from lambd.control.versions import page_size
 from lambd.model.arns import LATEST, FunctionReference
 from lambd.model.errors import ConflictError
+from lambd.model.function_controls import Cors, FunctionUrl, InvokeMode, UrlAuthType
 from lambd.model.not_found import Missing
-from lambd.model.settings import Cors, FunctionUrl, InvokeMode, UrlAuthType
 from lambd.store import function_urls as rows
 from lambd.store.database import Connection
 from lambd.store.paging import Page

@@ -35,10 +35,10 @@ from lambd.store import functions as rows
 from lambd.store import tags as tag_rows
 from lambd.store.aliases import names_leading_to
 from lambd.store.database import Connection
-from lambd.store.function_settings import get_reserved_concurrency
+from lambd.store.function_controls import get_reserved_concurrency
 from lambd.store.paging import Page
 from lambd.store.provisioned import delete_config, notify_claims, provisioned_total
-from lambd.store.scopes import delete_scope_rows
+from lambd.store.qualified import delete_scope_rows
 from lambd.telemetry.ids import new_id
 
 

@@ -14,8 +14,8 @@ from lambd.control.guards import missing, require_function, require_version
 from lambd.control.versions import page_size
 from lambd.model.arns import LATEST, FunctionReference, parse_function_reference
 from lambd.model.errors import InvalidParameterError, NotFoundError
+from lambd.model.function_controls import EventInvokeConfig, StoredEventInvokeConfig
 from lambd.model.not_found import Missing
-from lambd.model.settings import EventInvokeConfig, StoredEventInvokeConfig
 from lambd.store import event_invoke as rows
 from lambd.store.aliases import find_version
 from lambd.store.database import Connection

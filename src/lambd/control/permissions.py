@@ -40,7 +40,7 @@ from lambd.model.policies import (
     parse_policy,
 )
 from lambd.store import policies as rows
-from lambd.store import scopes
+from lambd.store import qualified as scopes
 from lambd.store.database import Connection
 
 _URL_ACTION = "lambda:InvokeFunctionUrl"
@@ -321,13 +321,13 @@ def _store(
     except MalformedPolicyError as error:
         raise InvalidParameterError(str(error)) from None
     rows.put_policy(connection, name, scope, text)
-    scopes.touch_scope(connection, name, scope)
+    scopes.touch_qualified(connection, name, scope)
     return text
 
 
 def _drop(connection: Connection, name: str, scope: str) -> None:
     rows.delete_policy(connection, name, scope)
-    scopes.touch_scope(connection, name, scope)
+    scopes.touch_qualified(connection, name, scope)
 
 
 def _refuse_latest(qualifier: str | None) -> None:
@@ -351,7 +351,7 @@ def _require_scope(
     """The RevisionId of a scope that must exist; the function itself is looked for first."""
     require_function(connection, context, operation, reference)
     qualifier = reference.qualifier or LATEST
-    revision_id = scopes.scope_revision(connection, reference.name, qualifier)
+    revision_id = scopes.qualified_revision(connection, reference.name, qualifier)
     if revision_id is None:
         what = Missing.ALIAS if is_alias_name(qualifier) else Missing.VERSION
         raise missing(context, operation, what, reference)

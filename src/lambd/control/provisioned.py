@@ -18,7 +18,7 @@ from lambd.model.provisioned import AllocationStatus, ProvisionedConcurrency
 from lambd.store import provisioned as rows
 from lambd.store.aliases import find_route, names_leading_to
 from lambd.store.database import Connection
-from lambd.store.function_settings import get_reserved_concurrency
+from lambd.store.function_controls import get_reserved_concurrency
 from lambd.store.paging import Page
 from lambd.telemetry.ids import new_id
 

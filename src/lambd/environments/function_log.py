@@ -22,7 +22,7 @@ from lambd.model.functions import FunctionVersion, LoggingConfig
 from lambd.model.limits import LOG_TAIL_BYTES
 from lambd.runtimeapi.extensions import Extension
 from lambd.telemetry import lines
-from lambd.telemetry.lines import ExtensionInit, InitReport, InitStart, LogSettings, Outcome, Report
+from lambd.telemetry.lines import ExtensionInit, InitReport, InitStart, LogOptions, Outcome, Report
 from lambd.telemetry.log_frames import LogParser, LogRecord
 from lambd.telemetry.log_levels import ApplicationLevel, level_of
 
@@ -58,7 +58,7 @@ class FunctionLog:
         self._group = logging.log_group or f"/aws/lambda/{version.name}"
         self._stream = stream
         self._log_fd = log_fd
-        self._settings = LogSettings.of(logging.log_format, logging.system_log_level)
+        self._settings = LogOptions.of(logging.log_format, logging.system_log_level)
         # What the function logs below it is left out; None: nothing is.
         self._application_level = _application_level(logging)
         self._runtime_version = runtime_version

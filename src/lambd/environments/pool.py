@@ -26,7 +26,7 @@ from lambd.environments.phases import Phase
 from lambd.environments.placement import HostLedger
 from lambd.environments.provisioned_groups import ProvisionedGroups
 from lambd.environments.room import Room
-from lambd.environments.scaling import ScalingRate
+from lambd.environments.scaling_rate import ScalingRate
 from lambd.environments.starting import Starting
 from lambd.model.arns import Scope
 from lambd.model.errors import ThrottledError, UnavailableError

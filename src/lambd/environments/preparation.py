@@ -28,7 +28,7 @@ import structlog
 from lambd.environments.merging import merge_listings, merge_trees
 from lambd.model.errors import ArtifactError, PlatformError
 from lambd.model.functions import Deployment, FunctionLayer, Reason
-from lambd.runtimes.prepared import PreparedRuntime, RuntimeUnavailableError
+from lambd.runtimes.prepared_runtime import PreparedRuntime, RuntimeUnavailableError
 from lambd.runtimes.provision import Provisioner
 from lambd.store.archives import list_archive, unpack_archive
 from lambd.store.blobs import BlobStore
@@ -47,7 +47,7 @@ class PreparationFailedError(PlatformError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PreparedDeployment:
     """A deployment ready to be started."""
 
     code_dir: Path
@@ -75,7 +75,7 @@ class Preparer:
         self._asked_for: set[Path] = set()
         self._guard = threading.Lock()
 
-    async def prepare(self, deployment: Deployment, *, check: bool = False) -> Prepared:
+    async def prepare(self, deployment: Deployment, *, check: bool = False) -> PreparedDeployment:
         """Make code, layers and runtime available; quick when they are.
 
         Args:
@@ -91,7 +91,7 @@ class Preparer:
             raise PreparationFailedError(
                 Reason(text=error.message, code="InvalidRuntime")
             ) from error
-        return Prepared(
+        return PreparedDeployment(
             code_dir=await self._unpacked(deployment.code.sha256, "The code", check=check),
             opt_dir=await self._opt(deployment, check=check),
             runtime=runtime,

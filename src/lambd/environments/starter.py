@@ -11,7 +11,7 @@ from pathlib import Path
 from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironment
 from lambd.environments.function_log import FunctionLog, LogSink
 from lambd.environments.init_channel import Program
-from lambd.environments.preparation import PreparationFailedError, Prepared, Preparer
+from lambd.environments.preparation import PreparationFailedError, PreparedDeployment, Preparer
 from lambd.environments.processes import RUNTIME, Launch
 from lambd.environments.stream_limits import StreamLimits
 from lambd.http.busy_poll import BusyPoll
@@ -23,7 +23,8 @@ from lambd.model.functions import Deployment
 from lambd.model.hosting import HostedVersion
 from lambd.runtimeapi.extensions import FunctionFacts
 from lambd.runtimeapi.session import RESPONSE_MODE
-from lambd.runtimes.environment import (
+from lambd.runtimes.prepared_runtime import LANG_DIR, RUNTIME_DIR
+from lambd.runtimes.variables import (
     Credentials,
     StartMode,
     Surroundings,
@@ -33,7 +34,6 @@ from lambd.runtimes.environment import (
     path_inside,
     start_mode,
 )
-from lambd.runtimes.prepared import LANG_DIR, RUNTIME_DIR
 from lambd.sandbox.descriptors import PLATFORM_CONNECTIONS, RUNTIME_CONNECTIONS
 from lambd.sandbox.driver import Mount, Sandbox, SandboxDriver, SandboxSpec
 from lambd.telemetry.lines import log_stream_name
@@ -50,7 +50,7 @@ _MAX_PLATFORM_CONNECTIONS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StarterSettings:
+class StarterOptions:
     """What every environment of this platform shares."""
 
     credentials: Credentials
@@ -76,7 +76,7 @@ class Starter:
         *,
         driver: SandboxDriver,
         places: Callable[[Scope], Place],
-        settings: StarterSettings,
+        settings: StarterOptions,
         platform: Callable[[], Application],
         busy_poll: BusyPoll | None = None,
         has_room: Callable[[], bool] = lambda: True,
@@ -113,7 +113,7 @@ class Starter:
     async def _assemble(
         self,
         hosted: HostedVersion,
-        prepared: Prepared,
+        prepared: PreparedDeployment,
         sandbox: Sandbox,
         owner: EnvironmentOwner,
         *,
@@ -169,7 +169,7 @@ class Starter:
     def _launch(
         self,
         hosted: HostedVersion,
-        prepared: Prepared,
+        prepared: PreparedDeployment,
         sandbox: Sandbox,
         stream: str,
         *,
@@ -231,7 +231,7 @@ def _external_extensions(opt_dir: Path | None) -> list[str]:
         return sorted(each.name for each in entries if not each.is_dir(follow_symlinks=False))
 
 
-def _spec(deployment: Deployment, prepared: Prepared) -> SandboxSpec:
+def _spec(deployment: Deployment, prepared: PreparedDeployment) -> SandboxSpec:
     runtime = prepared.runtime
     opt = () if prepared.opt_dir is None else (Mount(source=prepared.opt_dir, target=_LAYERS_ROOT),)
     return SandboxSpec(

@@ -19,7 +19,7 @@ from lambd.environments.environment import (
 )
 from lambd.environments.provisioned import ProvisionedGroup
 from lambd.environments.room import Room, host_full
-from lambd.environments.scaling import ScalingRate
+from lambd.environments.scaling_rate import ScalingRate
 from lambd.environments.start_queue import StartQueue
 from lambd.model.errors import PlatformError, SandboxError, ThrottledError
 

@@ -26,9 +26,9 @@ from lambd.invoke.pipeline import InvokedCallback
 from lambd.model.arns import LATEST
 from lambd.model.errors import NotFoundError, PlatformError, RecursiveInvocationError
 from lambd.model.events import Answer, EndReason, QueuedEvent
+from lambd.model.function_controls import EventInvokeConfig, FunctionControls
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
-from lambd.model.settings import EventInvokeConfig, FunctionSettings
-from lambd.store.settings_cache import SettingsCache
+from lambd.store.controls_cache import ControlsCache
 
 _log = structlog.get_logger(__name__)
 
@@ -75,7 +75,7 @@ class EventAttempts:
         self,
         *,
         invoke: StartInvocation,
-        settings: SettingsCache,
+        controls: ControlsCache,
         options: EventOptions,
         counts: EventCounts,
         tasks: asyncio.TaskGroup,
@@ -83,14 +83,14 @@ class EventAttempts:
     ) -> None:
         """Args:
         invoke: starts the function.
-        settings: of functions.
+        controls: of functions.
         options: delays.
         counts: of events that are done with.
-        tasks: where settings are waited for that are not in memory.
+        tasks: where controls are waited for that are not in memory.
         now_us: the time, microseconds since 1970.
         """
         self._invoke = invoke
-        self._settings = settings
+        self._controls = controls
         self._options = options
         self._counts = counts
         self._tasks = tasks
@@ -101,11 +101,11 @@ class EventAttempts:
 
         The event holds the answer or the fault by then, and the number of attempts.
         """
-        settings = self._settings.get_nowait(event.function_name)
-        if settings is None:
+        controls = self._controls.get_nowait(event.function_name)
+        if controls is None:
             self._tasks.create_task(self._start_cold(event, judged))
         else:
-            self._start(event, settings, judged)
+            self._start(event, controls, judged)
 
     def crashed(self, event: QueuedEvent) -> Verdict:
         """What comes of a fault of ours, which is being handled: the event is not lost by it."""
@@ -116,17 +116,17 @@ class EventAttempts:
 
     async def _start_cold(self, event: QueuedEvent, judged: VerdictCallback) -> None:
         try:
-            settings = await self._settings.get(event.function_name)
+            controls = await self._controls.get(event.function_name)
         except Exception:  # noqa: BLE001 - a task root
             judged(self.crashed(event))
         else:
-            self._start(event, settings, judged)
+            self._start(event, controls, judged)
 
     def _start(
-        self, event: QueuedEvent, settings: FunctionSettings, judged: VerdictCallback
+        self, event: QueuedEvent, controls: FunctionControls, judged: VerdictCallback
     ) -> None:
-        config = settings.event_invoke.get(event.qualifier or LATEST, _NO_CONFIG)
-        reason = end_before_attempt(event, settings, config, self._now_us())
+        config = controls.event_invoke.get(event.qualifier or LATEST, _NO_CONFIG)
+        reason = end_before_attempt(event, controls, config, self._now_us())
         if reason is not None:
             judged(Ended(reason, config))
             return
@@ -178,7 +178,7 @@ class EventAttempts:
     ) -> Verdict:
         """It has not."""
         if isinstance(error, NotFoundError):
-            # The function is gone, or what the qualifier named, and its settings with it.
+            # The function is gone, or what the qualifier named, and its controls with it.
             report("event_dropped", event, error.message)
             self._counts.dropped += 1
             return _DONE

@@ -16,8 +16,8 @@ from lambd.invoke.event_options import EventCounts, EventOptions, report
 from lambd.invoke.recursion import advance_lineage, is_exhausted
 from lambd.model.arns import parse_function_reference
 from lambd.model.events import EndReason, EventEnd, QueuedEvent, Target, TargetKind
-from lambd.model.settings import RecursiveLoop
-from lambd.store.settings_cache import SettingsCache
+from lambd.model.function_controls import RecursiveLoop
+from lambd.store.controls_cache import ControlsCache
 from lambd.telemetry.ids import new_request_id
 
 # The ARN of the dead-letter queue of what a function's qualifier leads to, if there is one.
@@ -31,13 +31,13 @@ class EventEnds:
         self,
         *,
         dead_letter: DeadLetterReader,
-        settings: SettingsCache,
+        controls: ControlsCache,
         options: EventOptions,
         counts: EventCounts,
         now_us: Callable[[], int],
     ) -> None:
         self._dead_letter = dead_letter
-        self._settings = settings
+        self._controls = controls
         self._options = options
         self._counts = counts
         self._now_us = now_us
@@ -73,8 +73,8 @@ class EventEnds:
         if not is_function(target):
             return False
         name = parse_function_reference(target.arn, self._options.scope).name
-        settings = await self._settings.get(name)
-        is_stopped = settings.recursive_loop is RecursiveLoop.TERMINATE
+        controls = await self._controls.get(name)
+        is_stopped = controls.recursive_loop is RecursiveLoop.TERMINATE
         arn = self._options.scope.function_arn(name)
         return is_stopped and is_exhausted(event.trace_header, arn)
 

@@ -18,7 +18,7 @@ from lambd.model.errors import (
     UnavailableError,
 )
 from lambd.model.events import EndReason, Fault, QueuedEvent
-from lambd.model.settings import EventInvokeConfig, FunctionSettings
+from lambd.model.function_controls import EventInvokeConfig, FunctionControls
 
 # Defaults of event-invoke configs.
 RETRY_ATTEMPTS = 2
@@ -36,10 +36,10 @@ def now_us() -> int:
 
 
 def end_before_attempt(
-    event: QueuedEvent, settings: FunctionSettings, config: EventInvokeConfig, now_us: int
+    event: QueuedEvent, controls: FunctionControls, config: EventInvokeConfig, now_us: int
 ) -> EndReason | None:
     """Why there is to be no attempt any more; None when there is."""
-    if settings.reserved_concurrency == 0:
+    if controls.reserved_concurrency == 0:
         return EndReason.ZERO_RESERVED_CONCURRENCY
     if now_us > _last_us(event, config):
         return EndReason.EVENT_AGE_EXCEEDED

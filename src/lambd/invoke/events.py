@@ -16,7 +16,7 @@ Whatever happens is on disk before the event leaves memory, so a platform that e
 carries on where it was: an attempt may be made twice, none is forgotten.
 
 As for every invocation, the ordinary way takes no tasks: the steps are callbacks. Tasks run where
-something has to be waited for: settings not in memory, deliveries.
+something has to be waited for: controls not in memory, deliveries.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from lambd.invoke.pipeline import InvokedCallback
 from lambd.model.errors import ThrottledError, UnavailableError
 from lambd.model.events import EventEnd, QueuedEvent
 from lambd.model.invocations import InvocationRequest
+from lambd.store.controls_cache import ControlsCache
 from lambd.store.event_journal import EventJournal, WithEvent
-from lambd.store.settings_cache import SettingsCache
 from lambd.telemetry.ids import new_trace_header
 
 _log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ class EventQueue:
         *,
         journal: EventJournal,
         invoke: StartInvocation,
-        settings: SettingsCache,
+        controls: ControlsCache,
         dead_letter: DeadLetterReader,
         calls: DeliveryCalls,
         options: EventOptions,
@@ -67,7 +67,7 @@ class EventQueue:
         Args:
             journal: the queue on disk.
             invoke: starts one attempt.
-            settings: of functions.
+            controls: of functions.
             dead_letter: finds the dead-letter queue of a function.
             calls: tells other services.
             options: what an operator sets.
@@ -83,7 +83,7 @@ class EventQueue:
         )
         self._attempts = EventAttempts(
             invoke=invoke,
-            settings=settings,
+            controls=controls,
             options=options,
             counts=counts,
             tasks=tasks,
@@ -91,7 +91,7 @@ class EventQueue:
         )
         self._ends = EventEnds(
             dead_letter=dead_letter,
-            settings=settings,
+            controls=controls,
             options=options,
             counts=counts,
             now_us=now_us,

@@ -23,6 +23,7 @@ from lambd.model.errors import (
     RequestTooLargeError,
     UnavailableError,
 )
+from lambd.model.function_controls import FunctionControls, RecursiveLoop
 from lambd.model.functions import Deployment, FunctionVersion
 from lambd.model.hosting import DeploymentKey, HostedVersion, Hosting, ProvisionedKey, Token
 from lambd.model.invocations import (
@@ -34,9 +35,8 @@ from lambd.model.invocations import (
     StreamHead,
 )
 from lambd.model.limits import Limits
-from lambd.model.settings import FunctionSettings, RecursiveLoop
+from lambd.store.controls_cache import ControlsCache
 from lambd.store.event_journal import WithEvent
-from lambd.store.settings_cache import SettingsCache
 from lambd.telemetry.ids import new_trace_header
 
 # How long a request may wait for an environment: sandbox start and init phase included.
@@ -57,7 +57,7 @@ class InvokePipeline:
         self,
         *,
         versions: VersionCache,
-        settings: SettingsCache,
+        controls: ControlsCache,
         admission: Admission,
         hosting: Hosting,
         scope: Scope,
@@ -66,7 +66,7 @@ class InvokePipeline:
         accept_event: AcceptEvent,
     ) -> None:
         self._versions = versions
-        self._settings = settings
+        self._controls = controls
         self._admission = admission
         self.hosting = hosting
         self._scope = scope
@@ -132,11 +132,11 @@ class InvokePipeline:
         """
         try:
             version = self._versions.choose_nowait(request.function_name, request.qualifier)
-            settings = self._settings.get_nowait(request.function_name)
-            if version is None or settings is None:
+            controls = self._controls.get_nowait(request.function_name)
+            if version is None or controls is None:
                 self._tasks.create_task(self._start_cold(request, invoked))
             else:
-                self._begin(request, version, settings, invoked)
+                self._begin(request, version, controls, invoked)
         except PlatformError as error:
             invoked(error)
 
@@ -144,8 +144,8 @@ class InvokePipeline:
         """Begin an invocation of a function that is not in memory."""
         try:
             version = await self._versions.choose(request.function_name, request.qualifier)
-            settings = await self._settings.get(request.function_name)
-            self._begin(request, version, settings, invoked)
+            controls = await self._controls.get(request.function_name)
+            self._begin(request, version, controls, invoked)
         except PlatformError as error:
             _tell(invoked, error, request.request_id)
         except Exception:  # noqa: BLE001 - a task root: a fault of ours must reach the caller
@@ -156,7 +156,7 @@ class InvokePipeline:
         self,
         request: InvocationRequest,
         version: FunctionVersion,
-        settings: FunctionSettings,
+        controls: FunctionControls,
         invoked: InvokedCallback,
     ) -> None:
         """Check a request, and start what it asks for."""
@@ -168,18 +168,18 @@ class InvokePipeline:
             else:
                 invoked(None)
             return
-        run = _Run(self, self._invocation(request, version, settings), request.sink, invoked)
-        if settings.provisioned_concurrency and request.qualifier is not None:
-            self._run_provisioned(run, request.qualifier, version, serving, settings)
+        run = _Run(self, self._invocation(request, version, controls), request.sink, invoked)
+        if controls.provisioned_concurrency and request.qualifier is not None:
+            self._run_provisioned(run, request.qualifier, version, serving, controls)
         else:
-            self._run_on_demand(run, version, serving, settings)
+            self._run_on_demand(run, version, serving, controls)
 
     def _run_on_demand(
-        self, run: _Run, version: FunctionVersion, serving: Deployment, settings: FunctionSettings
+        self, run: _Run, version: FunctionVersion, serving: Deployment, controls: FunctionControls
     ) -> None:
         """Take a lease of the function's concurrency, and any environment of its version."""
         scope = self._scope
-        run.admitted(self._admission.acquire(version.name, settings.on_demand_reserved))
+        run.admitted(self._admission.acquire(version.name, controls.on_demand_reserved))
         key = DeploymentKey(
             scope.account_id, scope.region, version.name, version.version, serving.id
         )
@@ -196,7 +196,7 @@ class InvokePipeline:
         qualifier: str,
         version: FunctionVersion,
         serving: Deployment,
-        settings: FunctionSettings,
+        controls: FunctionControls,
     ) -> None:
         """Take a provisioned environment; if none is free, go the way of all others."""
 
@@ -206,7 +206,7 @@ class InvokePipeline:
                 run.acquired(outcome)
                 return
             try:
-                self._run_on_demand(run, version, serving, settings)
+                self._run_on_demand(run, version, serving, controls)
             except PlatformError as error:
                 run.refused(error)
             except Exception:  # noqa: BLE001 - a callback root: a fault of ours must reach the caller
@@ -218,7 +218,7 @@ class InvokePipeline:
         self.hosting.acquire_provisioned(key, ACQUIRE_TIMEOUT_S, acquired)
 
     def _invocation(
-        self, request: InvocationRequest, version: FunctionVersion, settings: FunctionSettings
+        self, request: InvocationRequest, version: FunctionVersion, controls: FunctionControls
     ) -> Invocation:
         arn = self._scope.function_arn(version.name)
         qualifier = request.qualifier
@@ -229,7 +229,7 @@ class InvokePipeline:
             trace_id=advance_lineage(
                 request.trace_header or new_trace_header(),
                 arn,
-                terminate=settings.recursive_loop is RecursiveLoop.TERMINATE,
+                terminate=controls.recursive_loop is RecursiveLoop.TERMINATE,
             ),
             client_context=request.client_context,
             wants_log_tail=request.wants_log_tail,

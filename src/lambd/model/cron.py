@@ -13,7 +13,7 @@ nearest to the 15th within its month, `LW` the last weekday. Days of week: `L` S
 
 No library does this: those for Unix's cron have other fields, and the one for AWS's (aws-croniter
 2.1.1) never fires `L` as a day of week, fails on `LW`, and gives up on rare dates. Time zones and
-`cron(...)` itself are `schedules.py`'s.
+`cron(...)` itself are `schedule_expressions.py`'s.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import uv
 
-from lambd.runtimes.prepared import RuntimeUnavailableError
+from lambd.runtimes.prepared_runtime import RuntimeUnavailableError
 from lambd.trees import publish
 
 _INSTALL_TIMEOUT_S = 900.0

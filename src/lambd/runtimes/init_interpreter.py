@@ -14,7 +14,7 @@ from pathlib import Path
 from lambd.runtimes import interpreters
 from lambd.runtimes.cache import Cache
 from lambd.runtimes.interpreters import Interpreter
-from lambd.runtimes.prepared import RUNTIME_DIR, RuntimeUnavailableError
+from lambd.runtimes.prepared_runtime import RUNTIME_DIR, RuntimeUnavailableError
 
 # Where an interpreter is shown that /usr does not have.
 INIT_DIR = "/var/lambd"

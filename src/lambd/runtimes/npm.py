@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from lambd.runtimes.cache import Cache, appearing, make_readable
-from lambd.runtimes.prepared import RuntimeUnavailableError
+from lambd.runtimes.prepared_runtime import RuntimeUnavailableError
 
 _PACKAGES = Path(__file__).parent / "requirements" / "npm"
 # The first npm that reads lock files of version 3 throughout.

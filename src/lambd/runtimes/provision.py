@@ -15,7 +15,7 @@ from typing import Protocol
 from lambd.model.arns import Scope
 from lambd.runtimes.cache import Cache, storing
 from lambd.runtimes.catalogue import RUNTIMES, Runtime
-from lambd.runtimes.prepared import (
+from lambd.runtimes.prepared_runtime import (
     PreparedRuntime,
     RuntimeStatus,
     RuntimeUnavailableError,

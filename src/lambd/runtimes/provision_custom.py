@@ -12,7 +12,7 @@ from pathlib import Path
 from lambd.runtimes import init_interpreter
 from lambd.runtimes.cache import Cache, appearing, make_readable
 from lambd.runtimes.catalogue import Family, Runtime
-from lambd.runtimes.prepared import PreparedRuntime, RuntimeStatus, RuntimeUnavailableError
+from lambd.runtimes.prepared_runtime import PreparedRuntime, RuntimeStatus, RuntimeUnavailableError
 
 # DEVIATION: AWS's images are Amazon Linux 2 and 2023; programs here find the host's libraries, so
 # one built for the same or an older C library runs, as does every static one.

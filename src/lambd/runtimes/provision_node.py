@@ -23,7 +23,7 @@ from lambd.runtimes import init_interpreter, node_interpreters, npm
 from lambd.runtimes.cache import Cache, appearing, make_readable
 from lambd.runtimes.catalogue import Family, Runtime
 from lambd.runtimes.node_interpreters import NodeInterpreter
-from lambd.runtimes.prepared import (
+from lambd.runtimes.prepared_runtime import (
     LANG_DIR,
     RUNTIME_DIR,
     PreparedRuntime,

@@ -23,7 +23,7 @@ from lambd.runtimes import interpreters
 from lambd.runtimes.cache import Cache, appearing, make_readable, run
 from lambd.runtimes.catalogue import Family, Runtime
 from lambd.runtimes.interpreters import Interpreter
-from lambd.runtimes.prepared import (
+from lambd.runtimes.prepared_runtime import (
     LANG_DIR,
     RUNTIME_DIR,
     PreparedRuntime,

@@ -37,7 +37,7 @@ from lambd.sandbox.network import (
     SandboxNetwork,
 )
 from lambd.sandbox.oci_runtime import OCI_RUNTIMES, OciCall
-from lambd.sandbox.prepared import Prepared, PreparedPool, PreparedSettings
+from lambd.sandbox.spares import Spare, SpareOptions, SparePool
 from lambd.sandbox.spawn import Child, adopt_orphans, children_of, is_doomed, is_own_child
 
 NETWORKS = ("masquerade", "none")
@@ -67,7 +67,7 @@ class _Holdings:
     """What one sandbox holds on the host; filled step by step, released in any state."""
 
     spec: SandboxSpec
-    parts: Prepared
+    parts: Spare
     child: Child | None = None
     # Other processes of the OCI runtime that became our children.
     helpers: tuple[Child, ...] = ()
@@ -268,7 +268,7 @@ class OciDriver:
         self._instance: instances.Instance
         self._scratch: scratch.ScratchSpace
         self._network: NetworkFactory
-        self._pool: PreparedPool
+        self._pool: SparePool
         self._rootfs: rootfs.RootFilesystem
         self._seccomp: dict[str, object] = {}
 
@@ -289,7 +289,7 @@ class OciDriver:
             host_ports=self._host_ports,
         )
         await self._network.open()
-        settings = PreparedSettings(
+        settings = SpareOptions(
             run_dir=self._run_dir,
             instance=self._instance.name,
             hierarchies=self._hierarchies,
@@ -297,7 +297,7 @@ class OciDriver:
             command=self._command,
             environment={"PATH": _SEARCH_PATH},
         )
-        self._pool = PreparedPool(settings, self._network, self._scratch, self._workers)
+        self._pool = SparePool(settings, self._network, self._scratch, self._workers)
         self._pool.refill()
 
     def _open_host(self) -> None:
@@ -431,14 +431,14 @@ class OciDriver:
         loop.add_reader(event_fd, end)
         holdings.stop_oom = stop
 
-    async def _replace_scratch(self, parts: Prepared, size_mib: int) -> None:
+    async def _replace_scratch(self, parts: Spare, size_mib: int) -> None:
         loop = asyncio.get_running_loop()
         await self._release_scratch(parts)
         parts.scratch_dir = await loop.run_in_executor(
             self._workers, self._scratch.mount, parts.name, size_mib
         )
 
-    async def _release_scratch(self, parts: Prepared) -> None:
+    async def _release_scratch(self, parts: Spare) -> None:
         """Give up our own mount of /tmp."""
         if parts.scratch_dir is not None:
             directory, parts.scratch_dir = parts.scratch_dir, None

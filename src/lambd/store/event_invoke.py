@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import RowMapping, delete, insert, select
 
-from lambd.model.settings import EventInvokeConfig, StoredEventInvokeConfig
+from lambd.model.function_controls import EventInvokeConfig, StoredEventInvokeConfig
 from lambd.store.database import Connection, FunctionChanged, notify
 from lambd.store.paging import Page, decode_marker, encode_marker
-from lambd.store.scopes import is_scope
-from lambd.store.tables_settings import event_invoke_configs as table
+from lambd.store.qualified import is_scope
+from lambd.store.tables_controls import event_invoke_configs as table
 
 
 def get_config(connection: Connection, name: str, qualifier: str) -> StoredEventInvokeConfig | None:

@@ -19,12 +19,12 @@ from sqlalchemy import (
 )
 
 from lambd.model.arns import LATEST
-from lambd.model.settings import Cors, FunctionUrl, InvokeMode, UrlAuthType
+from lambd.model.function_controls import Cors, FunctionUrl, InvokeMode, UrlAuthType
 from lambd.store.database import Connection, FunctionChanged, notify
 from lambd.store.paging import Page, decode_marker, encode_marker
-from lambd.store.scopes import is_scope
+from lambd.store.qualified import is_scope
 from lambd.store.tables import aliases
-from lambd.store.tables_settings import function_urls as table
+from lambd.store.tables_controls import function_urls as table
 
 # Of a URL's row: its scope is there. Those of deleted aliases stay, so that they can be told from
 # URLs that never were.

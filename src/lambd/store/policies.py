@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import delete, insert, select
 
 from lambd.store.database import Connection, FunctionChanged, notify
-from lambd.store.scopes import is_scope
-from lambd.store.tables_settings import resource_policies
+from lambd.store.qualified import is_scope
+from lambd.store.tables_controls import resource_policies
 
 
 def get_policy(connection: Connection, name: str, qualifier: str) -> str | None:

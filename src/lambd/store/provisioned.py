@@ -16,9 +16,9 @@ from lambd.model.provisioned import (
 from lambd.store.aliases import find_route
 from lambd.store.database import Connection, FunctionChanged, ReservationsChanged, notify
 from lambd.store.paging import Page, decode_marker, encode_marker
-from lambd.store.scopes import is_scope
-from lambd.store.tables_settings import function_settings
-from lambd.store.tables_settings import provisioned_concurrency as table
+from lambd.store.qualified import is_scope
+from lambd.store.tables_controls import function_settings
+from lambd.store.tables_controls import provisioned_concurrency as table
 from lambd.telemetry.ids import new_id
 
 

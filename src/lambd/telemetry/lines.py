@@ -39,7 +39,7 @@ class SystemLevel(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogSettings:
+class LogOptions:
     """What a version's LoggingConfig means for the platform's lines."""
 
     is_json: bool = False
@@ -47,7 +47,7 @@ class LogSettings:
     system_level: SystemLevel = SystemLevel.INFO
 
     @classmethod
-    def of(cls, log_format: str, system_log_level: str | None) -> LogSettings:
+    def of(cls, log_format: str, system_log_level: str | None) -> LogOptions:
         """From `LogFormat` and `SystemLogLevel`; JSON without a level means INFO."""
         level = SystemLevel[system_log_level] if system_log_level else SystemLevel.INFO
         return cls(is_json=log_format == "JSON", system_level=level)
@@ -112,7 +112,7 @@ class Report:
         return math.ceil(round(self.duration_ms + (self.init_duration_ms or 0.0), 6))
 
 
-def init_start(event: InitStart, settings: LogSettings, now: datetime) -> str:
+def init_start(event: InitStart, settings: LogOptions, now: datetime) -> str:
     """INIT_START; empty if the settings leave it out."""
     if not settings.is_json:
         return (
@@ -130,7 +130,7 @@ def init_start(event: InitStart, settings: LogSettings, now: datetime) -> str:
     return _record("platform.initStart", record, SystemLevel.INFO, settings, now)
 
 
-def init_report(event: InitReport, settings: LogSettings, now: datetime) -> str:
+def init_report(event: InitReport, settings: LogOptions, now: datetime) -> str:
     """INIT_REPORT; empty if the settings leave it out, or in Text when all went well."""
     failed = event.outcome is not Outcome.SUCCESS
     if not settings.is_json:
@@ -150,7 +150,7 @@ def init_report(event: InitReport, settings: LogSettings, now: datetime) -> str:
     return _record("platform.initReport", record, _worse(level, failed), settings, now)
 
 
-def extension(event: ExtensionInit, settings: LogSettings, now: datetime) -> str:
+def extension(event: ExtensionInit, settings: LogOptions, now: datetime) -> str:
     """EXTENSION; empty if the settings leave it out."""
     if not settings.is_json:
         line = f"EXTENSION\tName: {event.name}\tState: {event.state}"
@@ -167,7 +167,7 @@ def extension(event: ExtensionInit, settings: LogSettings, now: datetime) -> str
     return _record("platform.extension", record, level, settings, now)
 
 
-def start(request_id: str, version: str, settings: LogSettings, now: datetime) -> str:
+def start(request_id: str, version: str, settings: LogOptions, now: datetime) -> str:
     """START; empty if the settings leave it out."""
     if not settings.is_json:
         return f"START RequestId: {request_id} Version: {version}\n"
@@ -175,7 +175,7 @@ def start(request_id: str, version: str, settings: LogSettings, now: datetime) -
     return _record("platform.start", record, SystemLevel.INFO, settings, now)
 
 
-def end(report: Report, settings: LogSettings, now: datetime) -> str:
+def end(report: Report, settings: LogOptions, now: datetime) -> str:
     """END in Text, `platform.runtimeDone` in JSON; empty if the settings leave it out."""
     if not settings.is_json:
         return f"END RequestId: {report.request_id}\n"
@@ -188,7 +188,7 @@ def end(report: Report, settings: LogSettings, now: datetime) -> str:
     return _record("platform.runtimeDone", record, level, settings, now)
 
 
-def report(event: Report, settings: LogSettings, now: datetime) -> str:
+def report(event: Report, settings: LogOptions, now: datetime) -> str:
     """REPORT; empty if the settings leave it out."""
     if not settings.is_json:
         return _text_report(event)
@@ -262,7 +262,7 @@ def _record(
     type_name: str,
     record: Mapping[str, Any],
     level: SystemLevel,
-    settings: LogSettings,
+    settings: LogOptions,
     now: datetime,
 ) -> str:
     if level < settings.system_level:

@@ -23,9 +23,9 @@ from lambd.model.errors import (
     InvalidSignatureError,
     UnrecognizedClientError,
 )
+from lambd.model.function_controls import FunctionControls, FunctionUrl, UrlAuthType
 from lambd.model.policies import Principal
-from lambd.model.settings import FunctionSettings, FunctionUrl, UrlAuthType
-from lambd.store.settings_cache import SettingsCache
+from lambd.store.controls_cache import ControlsCache
 from lambd.urls.events import UrlCaller
 
 FORBIDDEN = (
@@ -46,22 +46,22 @@ class UrlAccess:
         self,
         *,
         authority: Authority,
-        settings: SettingsCache,
+        controls: ControlsCache,
         scope: Scope,
         keys: Mapping[str, Key],
     ) -> None:
         """Args:
         authority: the judge.
-        settings: what it judges by.
+        controls: what it judges by.
         scope: the account and its region.
         keys: the account's, by access key id.
         """
         self._authority = authority
-        self._settings = settings
+        self._controls = controls
         self._scope = scope
         self._keys = keys
-        # By id: a URL and the settings under which anyone may call it, whatever the request.
-        self._open: dict[str, tuple[FunctionUrl, FunctionSettings]] = {}
+        # By id: a URL and the controls under which anyone may call it, whatever the request.
+        self._open: dict[str, tuple[FunctionUrl, FunctionControls]] = {}
 
     def check(
         self, url: FunctionUrl, request: Request
@@ -78,13 +78,13 @@ class UrlAccess:
                 signed as it should be.
         """
         if url.auth_type is UrlAuthType.NONE:
-            settings = self._settings.get_nowait(url.function_name)
+            controls = self._controls.get_nowait(url.function_name)
             known = self._open.get(url.id)
-            if known is not None and known[0] is url and known[1] is settings:
+            if known is not None and known[0] is url and known[1] is controls:
                 return None, None
             judging = self._authorise(url, request, ANYONE)
-            if judging is None and settings is not None and not _asks_of_request(settings):
-                self._remember(url, settings)
+            if judging is None and controls is not None and not _asks_of_request(controls):
+                self._remember(url, controls)
             return None, judging
         if not is_signed(request):
             raise AccessDeniedError(FORBIDDEN)
@@ -122,10 +122,10 @@ class UrlAccess:
         for action in _ACTIONS:
             yield self._authority.authorise(principal, action, function, request, keys)
 
-    def _remember(self, url: FunctionUrl, settings: FunctionSettings) -> None:
+    def _remember(self, url: FunctionUrl, controls: FunctionControls) -> None:
         if len(self._open) >= _REMEMBERED:
             self._open.clear()
-        self._open[url.id] = url, settings
+        self._open[url.id] = url, controls
 
 
 async def _finish(judging: Awaitable[None], judgements: Iterator[Awaitable[None] | None]) -> None:
@@ -139,11 +139,11 @@ async def _finish(judging: Awaitable[None], judgements: Iterator[Awaitable[None]
         raise AccessDeniedError(FORBIDDEN) from None
 
 
-def _asks_of_request(settings: FunctionSettings) -> bool:
+def _asks_of_request(controls: FunctionControls) -> bool:
     """Whether the function's policies make it a matter of the request who may call."""
     return any(
         condition.key not in _OF_URL
-        for policy in settings.policies.values()
+        for policy in controls.policies.values()
         for statement in policy.statements
         for condition in statement.conditions
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lambd.http.messages import Request, Response
-from lambd.model.settings import Cors
+from lambd.model.function_controls import Cors
 
 _PREFIX = "access-control-"
 

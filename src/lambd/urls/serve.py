@@ -25,8 +25,8 @@ from lambd.model.errors import (
     RequestTooLargeError,
     ThrottledError,
 )
+from lambd.model.function_controls import Cors, FunctionUrl, InvokeMode
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
-from lambd.model.settings import Cors, FunctionUrl, InvokeMode
 from lambd.store.cached import Cached
 from lambd.telemetry.ids import new_trace_header
 from lambd.urls.access import FORBIDDEN, SIGNATURE_ERRORS, UrlAccess

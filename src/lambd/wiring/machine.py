@@ -12,8 +12,8 @@ from collections.abc import Callable
 from lambd.config import Settings
 from lambd.environments.placement import HostLedger, available_memory_mib, machine_memory_mib
 from lambd.environments.pool import Pool
-from lambd.environments.scaling import ScalingRate
-from lambd.environments.starter import Place, Starter, StarterSettings
+from lambd.environments.scaling_rate import ScalingRate
+from lambd.environments.starter import Place, Starter, StarterOptions
 from lambd.environments.stream_limits import StreamLimits
 from lambd.frontend.code_links import CodeLinks
 from lambd.frontend.hosts import Hosts
@@ -22,8 +22,8 @@ from lambd.http.busy_poll import BusyPoll
 from lambd.http.exchanges import Application
 from lambd.http.listening import authority_of
 from lambd.model.arns import Scope
-from lambd.runtimes.environment import Credentials
 from lambd.runtimes.provision import Provisioner
+from lambd.runtimes.variables import Credentials
 from lambd.sandbox.descriptors import Descriptors, environments_that_fit, raise_limit
 from lambd.sandbox.driver import SandboxDriver
 from lambd.sandbox.oci import OciDriver
@@ -68,7 +68,7 @@ class Machine:
             starter=Starter(
                 driver=driver,
                 places=places,
-                settings=StarterSettings(
+                settings=StarterOptions(
                     credentials=Credentials(
                         access_key_id=settings.function_access_key_id,
                         secret_access_key=settings.function_secret_access_key,

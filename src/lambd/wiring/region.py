@@ -30,8 +30,8 @@ from lambd.invoke.pipeline import InvokedCallback, InvokePipeline
 from lambd.invoke.resolve import VersionCache
 from lambd.model.aliases import Route
 from lambd.model.arns import Scope
+from lambd.model.function_controls import FunctionControls, FunctionUrl
 from lambd.model.invocations import InvocationRequest
-from lambd.model.settings import FunctionSettings, FunctionUrl
 from lambd.runtimes import catalogue
 from lambd.services.autoscaling.api import AutoscalingApi
 from lambd.services.autoscaling.engine import Autoscaler
@@ -48,12 +48,12 @@ from lambd.services.scheduler.api import SchedulerApi
 from lambd.services.scheduler.source import ScheduleSource
 from lambd.store.aliases import find_route
 from lambd.store.blobs import BlobStore
+from lambd.store.controls_cache import ControlsCache
 from lambd.store.database import Database, ReservationsChanged
 from lambd.store.event_journal import EventJournal, WithEvent
-from lambd.store.function_settings import read_settings
+from lambd.store.function_controls import read_controls
 from lambd.store.function_urls import get_url_by_id
 from lambd.store.provisioned import claimed_concurrency
-from lambd.store.settings_cache import SettingsCache
 from lambd.store.unpacked_sizes import fill_unpacked_sizes
 from lambd.urls.access import UrlAccess
 from lambd.urls.serve import FunctionUrls
@@ -88,12 +88,12 @@ class Region:
         async def read_route(name: str, qualifier: str) -> Route | None:
             return await database.read(find_route, name, qualifier)
 
-        async def read_function_settings(name: str) -> FunctionSettings | None:
-            return await database.read(read_settings, name)
+        async def read_function_controls(name: str) -> FunctionControls | None:
+            return await database.read(read_controls, name)
 
         self._versions = VersionCache(read_route, scope)
-        self._function_settings = SettingsCache(read_function_settings)
-        self._authority = Authority(scope, self._function_settings)
+        self._controls = ControlsCache(read_function_controls)
+        self._authority = Authority(scope, self._controls)
         self._build_data_plane()
         self._build_event_plane()
         self._build_control_plane()
@@ -105,12 +105,12 @@ class Region:
             settings.limits.concurrent_executions,
             requests_per_concurrency=settings.limits.requests_per_concurrency,
         )
-        notes = (self._versions.note, self._function_settings.note, self.admission.note)
+        notes = (self._versions.note, self._controls.note, self.admission.note)
         for subscriber in notes:
             database.subscribe(subscriber)
         self.pipeline = InvokePipeline(
             versions=self._versions,
-            settings=self._function_settings,
+            controls=self._controls,
             admission=self.admission,
             hosting=LocalHosting(self._machine.pool),
             scope=self.scope,
@@ -144,7 +144,7 @@ class Region:
         self.events = EventQueue(
             journal=EventJournal(self.database),
             invoke=self.pipeline.start,
-            settings=self._function_settings,
+            controls=self._controls,
             dead_letter=self._versions.dead_letter_arn,
             calls=DeliveryCalls(self._publisher, self.scope),
             options=options,
@@ -211,7 +211,7 @@ class Region:
             read=read_url,
             access=UrlAccess(
                 authority=self._authority,
-                settings=self._function_settings,
+                controls=self._controls,
                 scope=self.scope,
                 keys=access_keys(settings),
             ),

@@ -14,9 +14,9 @@ from lambd.access.context_keys import OnBehalf, Origin
 from lambd.http.messages import Peer, Request
 from lambd.model.arns import FunctionReference, Scope
 from lambd.model.errors import AccessDeniedError
+from lambd.model.function_controls import FunctionControls
 from lambd.model.policies import Policy, Principal, parse_policy
-from lambd.model.settings import FunctionSettings
-from lambd.store.settings_cache import SettingsCache
+from lambd.store.controls_cache import ControlsCache
 
 SCOPE = Scope(account_id="000000000000", region="us-east-1")
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:f"
@@ -63,10 +63,10 @@ async def ask(
 ) -> None:
     """Ask whether a principal may invoke the function, before and after its policies are known."""
 
-    async def read(_: str) -> FunctionSettings | None:
-        return FunctionSettings(policies=policies)
+    async def read(_: str) -> FunctionControls | None:
+        return FunctionControls(policies=policies)
 
-    settings = SettingsCache(read)
+    settings = ControlsCache(read)
     authority = Authority(SCOPE, settings)
     function = FunctionReference(name="f", qualifier=qualifier)
     asked = (principal, INVOKE_FUNCTION, function, origin, keys or {})
@@ -191,10 +191,10 @@ def test_what_is_on_no_function_is_judged_by_the_callers_policies(
 ) -> None:
     """Requests of other services, and those that no function's policy governs."""
 
-    async def read(_: str) -> FunctionSettings | None:
+    async def read(_: str) -> FunctionControls | None:
         return None
 
-    authority = Authority(SCOPE, SettingsCache(read))
+    authority = Authority(SCOPE, ControlsCache(read))
     if passes:
         assert authority.authorise(principal, "logs:GetLogEvents", None, REQUEST) is None
         return
@@ -205,7 +205,7 @@ def test_what_is_on_no_function_is_judged_by_the_callers_policies(
 def test_who_sends_a_request_is_the_accounts_root() -> None:
     """Until there are identities."""
 
-    async def read(_: str) -> FunctionSettings | None:
+    async def read(_: str) -> FunctionControls | None:
         return None
 
-    assert Authority(SCOPE, SettingsCache(read)).authenticate(REQUEST) == ROOT
+    assert Authority(SCOPE, ControlsCache(read)).authenticate(REQUEST) == ROOT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambd.cli.doctor import ISOLATION, MACHINE, RUNTIMES, can_run_functions, gather, render
-from lambd.runtimes.prepared import RuntimeStatus
+from lambd.runtimes.prepared_runtime import RuntimeStatus
 from lambd.sandbox.checks import Check
 
 CRUN = Check(name="crun", usable=True, detail="crun version 1.8")

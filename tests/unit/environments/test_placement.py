@@ -9,7 +9,7 @@ from lambd.environments.placement import (
     available_memory_mib,
     machine_memory_mib,
 )
-from lambd.environments.scaling import ScalingRate
+from lambd.environments.scaling_rate import ScalingRate
 from lambd.model.errors import ThrottledError
 from lambd.model.hosting import FunctionKey
 

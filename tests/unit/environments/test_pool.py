@@ -15,7 +15,7 @@ from lambd.environments.environment import EnvironmentOwner, ExecutionEnvironmen
 from lambd.environments.phases import Phase
 from lambd.environments.placement import HostLedger
 from lambd.environments.pool import Pool
-from lambd.environments.scaling import ScalingRate
+from lambd.environments.scaling_rate import ScalingRate
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, SandboxError, ThrottledError
 from lambd.model.functions import FunctionVersion

@@ -23,14 +23,14 @@ from lambd.http.exchanges import Exchange, Headers, ResponseStream
 from lambd.http.messages import Request, Response
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError
+from lambd.model.function_controls import FunctionControls
 from lambd.model.limits import Limits
 from lambd.model.policies import Principal
-from lambd.model.settings import FunctionSettings
 from lambd.runtimes import catalogue
 from lambd.services.eventbridge.errors import error_table as eventbridge_errors
 from lambd.services.scheduler.errors import error_table as scheduler_errors
 from lambd.services.service import Service
-from lambd.store.settings_cache import SettingsCache
+from lambd.store.controls_cache import ControlsCache
 from lambd.urls.serve import FunctionUrls, UrlHost
 
 SCOPE = Scope(account_id="000000000000", region="us-east-1")
@@ -129,9 +129,9 @@ def _context(principal: Principal) -> ControlContext:
     )
 
 
-async def _read_settings(name: str) -> FunctionSettings | None:
+async def _read_controls(name: str) -> FunctionControls | None:
     del name
-    return FunctionSettings()
+    return FunctionControls()
 
 
 class FakeRegions:
@@ -165,7 +165,7 @@ class DoorWorld:
         hosts = Hosts(url_domain="localhost")
         limits = RequestLimits(Limits(), hosts)
         contents = routes(
-            authority=Authority(SCOPE, SettingsCache(_read_settings)),
+            authority=Authority(SCOPE, ControlsCache(_read_controls)),
             lambda_api=cast("LambdaApi", SimpleNamespace(scope=SCOPE)),
             lambda_handlers=handlers or {"Invoke": invoke, "GetFunction": get_function},
             services=[

@@ -20,12 +20,12 @@ from lambd.invoke.events import EventQueue
 from lambd.invoke.pipeline import InvokedCallback
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnavailableError
+from lambd.model.function_controls import EventInvokeConfig, FunctionControls
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
 from lambd.model.limits import Limits
-from lambd.model.settings import EventInvokeConfig, FunctionSettings
+from lambd.store.controls_cache import ControlsCache
 from lambd.store.database import Connection, Database
 from lambd.store.event_journal import EventJournal
-from lambd.store.settings_cache import SettingsCache
 from lambd.store.tables_events import events
 from lambd.store.writer import DoneCallback
 
@@ -150,9 +150,9 @@ class Told:
 Result = InvocationResult | PlatformError
 
 
-def configured(qualifier: str = "$LATEST", **members: Any) -> FunctionSettings:
+def configured(qualifier: str = "$LATEST", **members: Any) -> FunctionControls:
     """Settings with an event-invoke config."""
-    return FunctionSettings(event_invoke={qualifier: EventInvokeConfig(**members)})
+    return FunctionControls(event_invoke={qualifier: EventInvokeConfig(**members)})
 
 
 def event(
@@ -176,7 +176,7 @@ class EventWorld:
 
     # Of function `f`, in order; functions without any succeed.
     results: list[Result] = field(default_factory=list)
-    settings: FunctionSettings = field(default_factory=FunctionSettings)
+    settings: FunctionControls = field(default_factory=FunctionControls)
     dead_letter_arn: str | None = None
     delays_s: tuple[float, ...] = (0.0,)
     max_per_function: int = 500
@@ -192,7 +192,7 @@ class EventWorld:
     records: list[InvocationRequest] = field(default_factory=list)
     held: list[tuple[InvocationRequest, InvokedCallback]] = field(default_factory=list)
     accepted: list[object] = field(default_factory=list)
-    settings_cache: SettingsCache = field(init=False)
+    controls_cache: ControlsCache = field(init=False)
 
     def invoke(self, request: InvocationRequest, invoked: InvokedCallback) -> None:
         """Stands in for the pipeline."""
@@ -204,9 +204,9 @@ class EventWorld:
         else:
             invoked(OK)
 
-    async def read_settings(self, name: str) -> FunctionSettings:
+    async def read_controls(self, name: str) -> FunctionControls:
         """Stands in for the store."""
-        return self.settings if name == "f" else FunctionSettings()
+        return self.settings if name == "f" else FunctionControls()
 
     async def read_dead_letter(self, _name: str, _qualifier: str | None) -> str | None:
         """Stands in for the version."""
@@ -227,12 +227,12 @@ class EventWorld:
             longest_pause_s=0.002,
             growth_s=self.growth_s,
         )
-        settings = self.settings_cache = SettingsCache(self.read_settings)
+        controls = self.controls_cache = ControlsCache(self.read_controls)
         async with asyncio.TaskGroup() as tasks:
             queue = EventQueue(
                 journal=EventJournal(self.database),
                 invoke=self.invoke,
-                settings=settings,
+                controls=controls,
                 dead_letter=self.read_dead_letter,
                 calls=DeliveryCalls(self.told, SCOPE),
                 options=options,

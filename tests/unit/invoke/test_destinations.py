@@ -23,7 +23,7 @@ from lambd.invoke.event_rules import (
     end_before_attempt,
 )
 from lambd.model.events import Answer, EndReason, EventEnd, Fault, QueuedEvent
-from lambd.model.settings import EventInvokeConfig, FunctionSettings
+from lambd.model.function_controls import EventInvokeConfig, FunctionControls
 
 # 2026-11-24T01:02:03.004567Z
 NOW_US = 1_795_482_123_004_567
@@ -177,7 +177,7 @@ def test_delays_between_throttles() -> None:
 def test_the_age_of_events() -> None:
     """Six hours if nothing else is said; looked at before attempts and ahead of delays."""
     old = queued(accepted_us=NOW_US - 21_600_000_000)
-    settings = FunctionSettings()
+    settings = FunctionControls()
     assert end_before_attempt(old, settings, NO_CONFIG, NOW_US) is None
     too_late = end_before_attempt(old, settings, NO_CONFIG, NOW_US + 1)
     assert too_late is EndReason.EVENT_AGE_EXCEEDED
@@ -186,7 +186,7 @@ def test_the_age_of_events() -> None:
     short = EventInvokeConfig(maximum_event_age_s=60)
     assert after_fault(queued(faults=1), short, NOW_US, 60.0) == NOW_US + 60_000_000
     assert after_fault(queued(faults=1), short, NOW_US, 60.1) is EndReason.EVENT_AGE_EXCEEDED
-    stopped = FunctionSettings(reserved_concurrency=0)
+    stopped = FunctionControls(reserved_concurrency=0)
     assert end_before_attempt(old, stopped, NO_CONFIG, NOW_US) is (
         EndReason.ZERO_RESERVED_CONCURRENCY
     )

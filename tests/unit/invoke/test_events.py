@@ -34,8 +34,8 @@ from lambd.model.errors import (
     ThrottledError,
     UnavailableError,
 )
+from lambd.model.function_controls import EventInvokeConfig, FunctionControls
 from lambd.model.invocations import InvocationResult
-from lambd.model.settings import EventInvokeConfig, FunctionSettings
 from lambd.store.database import FunctionChanged
 
 
@@ -134,7 +134,7 @@ async def test_an_event_that_would_become_too_old_is_dropped_at_once() -> None:
 
 async def test_a_stopped_function_gets_no_event() -> None:
     """Reserved concurrency 0: straight to the destination and the queue, without a response."""
-    stopped = FunctionSettings(
+    stopped = FunctionControls(
         reserved_concurrency=0, event_invoke={"$LATEST": EventInvokeConfig(on_failure=ARN + "h")}
     )
     world = EventWorld([], stopped, dead_letter_arn=QUEUE)
@@ -282,7 +282,7 @@ async def test_a_target_that_does_not_answer_holds_up_nothing_else() -> None:
             queue.accept(event(), world.accepted.append)
         await until(lambda: len(world.attempts) == 100)
         world.settings = configured(on_success=TOPIC)
-        world.settings_cache.note(FunctionChanged(name="f"))
+        world.controls_cache.note(FunctionChanged(name="f"))
         queue.accept(event(), world.accepted.append)
         await until(lambda: [call for call, *_ in world.told.calls] == ["sns"])
         await until(lambda: world.database.waiting == 100)

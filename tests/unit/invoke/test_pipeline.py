@@ -25,6 +25,7 @@ from lambd.model.errors import (
     ThrottledError,
     UnavailableError,
 )
+from lambd.model.function_controls import FunctionControls
 from lambd.model.functions import Code, Deployment, FunctionConfig, FunctionVersion, State
 from lambd.model.hosting import (
     Capacity,
@@ -46,8 +47,7 @@ from lambd.model.invocations import (
     StreamHead,
 )
 from lambd.model.limits import Limits
-from lambd.model.settings import FunctionSettings
-from lambd.store.settings_cache import SettingsCache
+from lambd.store.controls_cache import ControlsCache
 
 SCOPE = Scope(account_id="000000000000", region="eu-west-1")
 ARN = "arn:aws:lambda:eu-west-1:000000000000:function:fn"
@@ -146,7 +146,7 @@ class World:
 
     tasks: asyncio.TaskGroup
     route: Route | None = field(default_factory=lambda: Route(version=version()))
-    settings: FunctionSettings = field(default_factory=FunctionSettings)
+    settings: FunctionControls = field(default_factory=FunctionControls)
     hosting: FakeHosting = field(default_factory=FakeHosting)
     admission: Admission = field(default_factory=lambda: Admission(10))
     told: list[InvocationResult | PlatformError | None] = field(default_factory=list)
@@ -156,7 +156,7 @@ class World:
         """Build the pipeline."""
         self.pipeline = InvokePipeline(
             versions=VersionCache(self._read_route, SCOPE),
-            settings=SettingsCache(self._read_settings),
+            controls=ControlsCache(self._read_controls),
             admission=self.admission,
             hosting=self.hosting,
             scope=SCOPE,
@@ -168,7 +168,7 @@ class World:
     async def _read_route(self, name: str, qualifier: str) -> Route | None:
         return self.route
 
-    async def _read_settings(self, name: str) -> FunctionSettings:
+    async def _read_controls(self, name: str) -> FunctionControls:
         return self.settings
 
     def _accept(
@@ -328,7 +328,7 @@ async def test_a_provisioned_environment_that_does_not_come_is_an_error(world: W
 
 
 async def _provisioned(world: World, **settings: object) -> None:
-    world.settings = FunctionSettings(provisioned_concurrency=1, **settings)  # type: ignore[arg-type]  # the caller's
+    world.settings = FunctionControls(provisioned_concurrency=1, **settings)  # type: ignore[arg-type]  # the caller's
     world.pipeline = replace(world).pipeline
     await world.warm()
 

@@ -20,12 +20,12 @@ from lambd.model.errors import (
     PlatformError,
     UnimplementedOperationError,
 )
+from lambd.model.function_controls import FunctionControls
 from lambd.model.limits import Limits
 from lambd.model.policies import Principal
-from lambd.model.settings import FunctionSettings
 from lambd.services.logs.errors import error_table
 from lambd.services.service import Service
-from lambd.store.settings_cache import SettingsCache
+from lambd.store.controls_cache import ControlsCache
 
 SCOPE = Scope(account_id="000000000000", region="us-east-1")
 ROOT = principals.root_of(SCOPE)
@@ -42,7 +42,7 @@ class Gate(Authority):
     """Every request comes from whom the test says."""
 
     def __init__(self, principal: Principal) -> None:
-        super().__init__(SCOPE, SettingsCache(_no_settings))
+        super().__init__(SCOPE, ControlsCache(_no_settings))
         self._caller = principal
 
     def authenticate(self, request: Request) -> Principal:
@@ -50,7 +50,7 @@ class Gate(Authority):
         return self._caller
 
 
-async def _no_settings(_: str) -> FunctionSettings | None:
+async def _no_settings(_: str) -> FunctionControls | None:
     return None
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from lambd.telemetry import lines
-from lambd.telemetry.lines import InitReport, InitStart, LogSettings, Outcome, Report, SystemLevel
+from lambd.telemetry.lines import InitReport, InitStart, LogOptions, Outcome, Report, SystemLevel
 
 NOW = datetime(2026, 11, 24, 3, 4, 5, 67_000, tzinfo=UTC)
-TEXT = LogSettings()
-JSON = LogSettings(is_json=True)
-DEBUG = LogSettings(is_json=True, system_level=SystemLevel.DEBUG)
-WARN = LogSettings(is_json=True, system_level=SystemLevel.WARN)
+TEXT = LogOptions()
+JSON = LogOptions(is_json=True)
+DEBUG = LogOptions(is_json=True, system_level=SystemLevel.DEBUG)
+WARN = LogOptions(is_json=True, system_level=SystemLevel.WARN)
 INIT = InitStart(
     function_name="hello",
     function_version="$LATEST",
@@ -168,16 +168,16 @@ def test_json_leaves_out_what_is_below_the_system_level() -> None:
 @pytest.mark.parametrize(
     ("log_format", "level", "settings"),
     [
-        ("Text", None, LogSettings()),
-        ("JSON", None, LogSettings(is_json=True, system_level=SystemLevel.INFO)),
-        ("JSON", "WARN", LogSettings(is_json=True, system_level=SystemLevel.WARN)),
+        ("Text", None, LogOptions()),
+        ("JSON", None, LogOptions(is_json=True, system_level=SystemLevel.INFO)),
+        ("JSON", "WARN", LogOptions(is_json=True, system_level=SystemLevel.WARN)),
     ],
 )
 def test_settings_follow_the_logging_config(
-    log_format: str, level: str | None, settings: LogSettings
+    log_format: str, level: str | None, settings: LogOptions
 ) -> None:
     """JSON without a level means INFO."""
-    assert LogSettings.of(log_format, level) == settings
+    assert LogOptions.of(log_format, level) == settings
 
 
 def test_stream_names_carry_day_version_and_function() -> None:

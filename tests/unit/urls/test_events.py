@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambd.http.messages import Peer, Request, Response
-from lambd.model.settings import Cors
+from lambd.model.function_controls import Cors
 from lambd.urls.answers import BadFunctionResponseError, decode_result
 from lambd.urls.cors import preflight
 from lambd.urls.events import EventFrame

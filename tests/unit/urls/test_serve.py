@@ -15,11 +15,11 @@ from lambd.frontend.hosts import Hosts
 from lambd.http.exchanges import Exchange
 from lambd.http.messages import Request, Response
 from lambd.invoke.pipeline import InvokedCallback, InvokePipeline
+from lambd.model.function_controls import FunctionControls, FunctionUrl, UrlAuthType
 from lambd.model.invocations import InvocationRequest, InvocationResult
 from lambd.model.policies import Policy, parse_document
-from lambd.model.settings import FunctionSettings, FunctionUrl, UrlAuthType
+from lambd.store.controls_cache import ControlsCache
 from lambd.store.database import FunctionChanged
-from lambd.store.settings_cache import SettingsCache
 from lambd.urls.access import UrlAccess
 from lambd.urls.serve import FunctionUrls
 
@@ -72,15 +72,15 @@ class World:
 
     def __init__(self, url: FunctionUrl | None = URL, policies: Policy | None = None) -> None:
         self.url = url
-        self.settings = FunctionSettings(policies={"$LATEST": policies or policy()})
+        self.settings = FunctionControls(policies={"$LATEST": policies or policy()})
         self.reads = 0
         self.pipeline = FakePipeline()
         self.hosts = Hosts(url_domain="localhost")
-        cache = SettingsCache(self._read_settings)
+        cache = ControlsCache(self._read_controls)
         self.urls = FunctionUrls(
             read=self._read_url,
             access=UrlAccess(
-                authority=Authority(SCOPE, cache), settings=cache, scope=SCOPE, keys={}
+                authority=Authority(SCOPE, cache), controls=cache, scope=SCOPE, keys={}
             ),
             pipeline=cast("InvokePipeline", self.pipeline),
             max_body_bytes=100,
@@ -91,7 +91,7 @@ class World:
         self.reads += 1
         return self.url if self.url is not None and self.url.id == url_id else None
 
-    async def _read_settings(self, name: str) -> FunctionSettings | None:
+    async def _read_controls(self, name: str) -> FunctionControls | None:
         del name
         return self.settings
 
@@ -138,7 +138,7 @@ async def test_a_change_of_the_policy_counts_at_once() -> None:
     world = World()
     for _ in range(3):
         assert (await world.ask()).status == 200
-    world.settings = FunctionSettings()
+    world.settings = FunctionControls()
     world.change()
     response = await world.ask()
     assert response.status == 403

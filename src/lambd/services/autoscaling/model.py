@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from lambd.model.arns import FunctionReference
 from lambd.model.errors import InvalidParameterError
-from lambd.model.schedules import At, next_time, parse_schedule, parse_zone
+from lambd.model.schedule_expressions import At, next_time, parse_schedule, parse_zone
 
 # The only ones there are here, of AWS's many.
 NAMESPACE = "lambda"

@@ -12,7 +12,7 @@ from datetime import datetime
 from lambd.control.context import ControlContext
 from lambd.model.errors import InvalidParameterError, NotFoundError, QuotaExceededError
 from lambd.model.limits import SCHEDULED_ACTIONS_PER_TARGET
-from lambd.model.schedules import ScheduleSyntaxError
+from lambd.model.schedule_expressions import ScheduleSyntaxError
 from lambd.services.autoscaling import action_rows as rows
 from lambd.services.autoscaling import activity_rows as activities
 from lambd.services.autoscaling import rows as targets

@@ -25,20 +25,20 @@ from lambd.model.errors import (
     PlatformError,
     UnavailableError,
 )
+from lambd.model.function_controls import FunctionControls
 from lambd.model.invocations import InvocationRequest, InvocationType
-from lambd.model.settings import FunctionSettings
 from lambd.services.dispatch.failures import may_retry
 from lambd.services.dispatch.model import (
     Dispatch,
+    DispatchFailure,
     Exhausted,
-    Failure,
     retry_delay,
 )
 from lambd.services.dispatch.occurrences import Draw
 from lambd.services.dispatch.rows import delete_dispatch, update_dispatch
 from lambd.services.dispatch.sources import DispatchSource, Sources
 from lambd.store.database import Connection, Database
-from lambd.store.function_settings import read_settings
+from lambd.store.function_controls import read_controls
 
 _log = structlog.get_logger(__name__)
 
@@ -114,11 +114,11 @@ class Handover:
         await self._database.run(update_dispatch, replace(dispatch, due_at=due_at))
 
     async def _start(self, dispatch: Dispatch) -> None:
-        settings: FunctionSettings | None = await self._database.read(
-            read_settings, dispatch.function_name
+        controls: FunctionControls | None = await self._database.read(
+            read_controls, dispatch.function_name
         )
         context = self._context()
-        if settings is None:
+        if controls is None:
             arn = context.scope.function_arn(dispatch.function_name, dispatch.qualifier)
             raise NotFoundError(f"Function not found: {arn}")
         await self._authorise(dispatch, context)
@@ -143,9 +143,9 @@ class Handover:
         if pending is not None:
             await pending
 
-    def _failure(self, dispatch: Dispatch, error: PlatformError) -> Failure:
+    def _failure(self, dispatch: Dispatch, error: PlatformError) -> DispatchFailure:
         code = self._sources.of(dispatch).error_code(error)
-        return Failure(code=code, message=error.message)
+        return DispatchFailure(code=code, message=error.message)
 
     async def _failed(self, dispatch: Dispatch, error: PlatformError) -> None:
         failure = self._failure(dispatch, error)
@@ -165,7 +165,7 @@ class Handover:
     # --- dead letters ---------------------------------------------------------------------------
 
     async def _give_up(
-        self, dispatch: Dispatch, failure: Failure, exhausted: Exhausted | None
+        self, dispatch: Dispatch, failure: DispatchFailure, exhausted: Exhausted | None
     ) -> None:
         failure = replace(failure, exhausted=exhausted)
         dead = replace(dispatch, failure=failure, is_dead=True, due_at=self._context().now)

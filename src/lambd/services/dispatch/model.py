@@ -37,7 +37,7 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class DispatchFailure:
     """Why a dispatch came to nothing, in the words of its source."""
 
     code: str
@@ -74,7 +74,7 @@ class Dispatch:
     # Attempts that failed.
     attempts: int = 0
     # The last failure; final once it is a dead letter.
-    failure: Failure | None = None
+    failure: DispatchFailure | None = None
     is_dead: bool = False
     failed_deliveries: int = 0
 

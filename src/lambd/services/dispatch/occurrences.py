@@ -2,7 +2,7 @@
 
 An occurrence is a time that the expression names; with a flexible time window it is due at a
 moment within the window, drawn once. Sources: EventBridge Scheduler User Guide, "Schedule types"
-and "Flexible time windows"; EventBridge User Guide, "Schedule rules". `schedules.py` has the
+and "Flexible time windows"; EventBridge User Guide, "Schedule rules". `schedule_expressions.py` has the
 expressions.
 """
 
@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from lambd.model.schedules import (
+from lambd.model.schedule_expressions import (
     At,
     Rate,
-    Schedule,
+    ScheduleExpression,
     ScheduleSyntaxError,
     next_time,
     parse_schedule,
@@ -80,7 +80,7 @@ def time_after(timing: Timing, after: datetime) -> datetime | None:
     return None if found is None or _is_over(timing, found) else found
 
 
-def _recurring(timing: Timing, schedule: Schedule, after: datetime) -> datetime | None:
+def _recurring(timing: Timing, schedule: ScheduleExpression, after: datetime) -> datetime | None:
     start = timing.start_at
     if isinstance(schedule, Rate):
         anchor = start or timing.anchor_at

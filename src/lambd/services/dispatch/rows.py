@@ -13,7 +13,7 @@ from datetime import datetime
 
 from sqlalchemy import RowMapping, delete, insert, select, update
 
-from lambd.services.dispatch.model import Dispatch, Exhausted, Failure
+from lambd.services.dispatch.model import Dispatch, DispatchFailure, Exhausted
 from lambd.store.database import Connection, SchedulesChanged, notify
 from lambd.store.tables_schedules import dispatches as table
 
@@ -110,7 +110,7 @@ def _to_dispatch(row: RowMapping) -> Dispatch:
     )
 
 
-def _to_failure(text: str) -> Failure:
+def _to_failure(text: str) -> DispatchFailure:
     found = json.loads(text)
     exhausted = found.pop("exhausted")
-    return Failure(**found, exhausted=None if exhausted is None else Exhausted(exhausted))
+    return DispatchFailure(**found, exhausted=None if exhausted is None else Exhausted(exhausted))

@@ -18,7 +18,7 @@ from lambd.model.errors import (
     QuotaExceededError,
 )
 from lambd.model.limits import RULES
-from lambd.model.schedules import At, ScheduleSyntaxError, parse_schedule
+from lambd.model.schedule_expressions import At, ScheduleSyntaxError, parse_schedule
 from lambd.model.tags import check_tags
 from lambd.services.dispatch.occurrences import time_after
 from lambd.services.eventbridge import rows

@@ -36,7 +36,7 @@ STREAM_NOT_FOUND = "The specified log stream does not exist."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[_T]):
+class LogPage(Generic[_T]):
     """Some items in order; `next_token` is None at the end."""
 
     items: tuple[_T, ...]
@@ -127,7 +127,7 @@ def describe_groups(
     log_class: str | None = None,
     token: str | None = None,
     limit: int = 50,
-) -> Page[LogGroup]:
+) -> LogPage[LogGroup]:
     """Groups by name, those that begin with `prefix` and contain `infix`, of any or one class."""
     stored = (
         select(func.coalesce(func.sum(streams.c.stored_bytes), 0))
@@ -151,7 +151,7 @@ def describe_groups(
 
 def describe_streams(
     connection: sqlalchemy.Connection, group: str, wanted: StreamQuery
-) -> Page[LogStream]:
+) -> LogPage[LogStream]:
     """Streams of a group by name or by their last event.
 
     Raises:
@@ -226,7 +226,7 @@ def get_events(
 
 def filter_events(
     connection: sqlalchemy.Connection, group: str, wanted: FilterQuery
-) -> Page[LogEvent]:
+) -> LogPage[LogEvent]:
     """Matching events of a group by time, whatever their stream.
 
     Raises:
@@ -254,8 +254,8 @@ def filter_events(
             found.append(event)
             size += len(event.message)
         if len(found) >= wanted.limit or size >= PAGE_BYTES or scanned >= _SCANNED_EVENTS:
-            return Page(items=tuple(found), next_token=_encode([event.timestamp_ms, event.id]))
-    return Page(items=tuple(found), next_token=None)
+            return LogPage(items=tuple(found), next_token=_encode([event.timestamp_ms, event.id]))
+    return LogPage(items=tuple(found), next_token=None)
 
 
 _EVENT_KEY: tuple[ColumnElement[int], ...] = (events.c.timestamp_ms, events.c.id)
@@ -333,10 +333,10 @@ def _beyond(
     return or_(parts[0], and_(key[0] == last[0], parts[1]))
 
 
-def _page(items: list[_T], limit: int, key: Callable[[_T], list[str | int]]) -> Page[_T]:
+def _page(items: list[_T], limit: int, key: Callable[[_T], list[str | int]]) -> LogPage[_T]:
     """A page of up to `limit` items out of one more, so as to know whether more follow."""
     kept = tuple(items[:limit])
-    return Page(items=kept, next_token=_encode(key(kept[-1])) if len(items) > limit else None)
+    return LogPage(items=kept, next_token=_encode(key(kept[-1])) if len(items) > limit else None)
 
 
 def _encode(key: Sequence[str | int]) -> str:

@@ -29,8 +29,8 @@ from lambd.services.logs.queries import (
     FilterQuery,
     LogEvent,
     LogGroup,
+    LogPage,
     LogStream,
-    Page,
     StreamQuery,
 )
 from lambd.services.logs.subscriptions import Delivery, Subscription
@@ -310,7 +310,7 @@ class LogStore:
         log_class: str | None = None,
         token: str | None = None,
         limit: int = 50,
-    ) -> Page[LogGroup]:
+    ) -> LogPage[LogGroup]:
         """Groups by name, those that begin with `prefix` and contain `infix`, of any or one class."""
         return await self._read(
             queries.describe_groups,
@@ -321,7 +321,7 @@ class LogStore:
             limit=limit,
         )
 
-    async def describe_streams(self, group: str, wanted: StreamQuery) -> Page[LogStream]:
+    async def describe_streams(self, group: str, wanted: StreamQuery) -> LogPage[LogStream]:
         """Streams of a group.
 
         Raises:
@@ -337,7 +337,7 @@ class LogStore:
         """
         return await self._read(queries.get_events, group, stream, wanted)
 
-    async def filter_events(self, group: str, wanted: FilterQuery) -> Page[LogEvent]:
+    async def filter_events(self, group: str, wanted: FilterQuery) -> LogPage[LogEvent]:
         """Matching events of a group, by time.
 
         Raises:

@@ -21,7 +21,7 @@ from lambd.services.scheduler.errors import error_table
 from lambd.services.scheduler.group_rows import list_groups
 from lambd.services.scheduler.model import (
     DEFAULT_GROUP,
-    NamedSchedule,
+    Schedule,
     ScheduleTarget,
     group_arn,
     schedule_arn,
@@ -196,7 +196,7 @@ def _read_schedules(
     is_enabled: bool | None,
     marker: str | None,
     limit: int,
-) -> Page[NamedSchedule]:
+) -> Page[Schedule]:
     if group_name is not None:
         schedule_groups.require_group(connection, group_name)
     return list_schedules(

@@ -1,6 +1,6 @@
 """Schedules of EventBridge Scheduler, their groups and targets, as values.
 
-The words `at`, `rate` and `cron` are `schedules.py`'s; these are the resources that have them.
+The words `at`, `rate` and `cron` are `schedule_expressions.py`'s; these are the resources that have them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ScheduleTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NamedSchedule:
+class Schedule:
     """A schedule of EventBridge Scheduler."""
 
     id: int = 0

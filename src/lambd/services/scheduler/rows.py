@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, delete, func, insert, select, update
 
 from lambd.services.dispatch.model import RetryPolicy
 from lambd.services.dispatch.occurrences import Occurrence, Timing
-from lambd.services.scheduler.model import NamedSchedule, ScheduleTarget
+from lambd.services.scheduler.model import Schedule, ScheduleTarget
 from lambd.store.database import Connection, SchedulesChanged, notify
 from lambd.store.paging import Page, page_rows
 from lambd.store.tables_schedules import schedule_groups as groups
@@ -18,7 +18,7 @@ from lambd.store.tables_schedules import schedules as table
 _SCHEDULES = select(table, groups.c.name.label("group_name")).join(groups)
 
 
-def get_schedule(connection: Connection, group_name: str, name: str) -> NamedSchedule | None:
+def get_schedule(connection: Connection, group_name: str, name: str) -> Schedule | None:
     """The schedule of a group with this name."""
     query = _SCHEDULES.where(groups.c.name == group_name, table.c.name == name)
     row = connection.execute(query).mappings().one_or_none()
@@ -30,7 +30,7 @@ def count_schedules(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
-def put_schedule(connection: Connection, schedule: NamedSchedule) -> None:
+def put_schedule(connection: Connection, schedule: Schedule) -> None:
     """Store a schedule, a new one (id 0) or another state of one."""
     timing, target, planned = schedule.timing, schedule.target, schedule.next
     values: Mapping[str, object] = {
@@ -63,7 +63,7 @@ def put_schedule(connection: Connection, schedule: NamedSchedule) -> None:
     notify(connection, SchedulesChanged())
 
 
-def delete_schedule(connection: Connection, schedule: NamedSchedule) -> None:
+def delete_schedule(connection: Connection, schedule: Schedule) -> None:
     """Remove a schedule."""
     connection.execute(delete(table).where(table.c.id == schedule.id))
     notify(connection, SchedulesChanged())
@@ -77,7 +77,7 @@ def list_schedules(
     is_enabled: bool | None,
     marker: str | None,
     limit: int,
-) -> Page[NamedSchedule]:
+) -> Page[Schedule]:
     """The schedules: of a group or all, with names that begin so or any, in a state or any."""
     query = _SCHEDULES
     if group_name is not None:
@@ -90,13 +90,13 @@ def list_schedules(
     return Page(items=tuple(_to_schedule(row) for row in rows), next_marker=marker)
 
 
-def due_schedules(connection: Connection, now: datetime, limit: int) -> list[NamedSchedule]:
+def due_schedules(connection: Connection, now: datetime, limit: int) -> list[Schedule]:
     """Schedules whose moment has come, the longest due first."""
     query = _SCHEDULES.where(table.c.due_at <= now).order_by(table.c.due_at, table.c.id)
     return [_to_schedule(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
-def planned_after(connection: Connection, now: datetime) -> list[NamedSchedule]:
+def planned_after(connection: Connection, now: datetime) -> list[Schedule]:
     """Schedules with an occurrence that is yet to come."""
     query = _SCHEDULES.where(table.c.next_at > now).order_by(table.c.id)
     return [_to_schedule(row) for row in connection.execute(query).mappings()]
@@ -108,8 +108,8 @@ def next_due(connection: Connection) -> datetime | None:
     return connection.execute(query.limit(1)).scalar_one_or_none()
 
 
-def _to_schedule(row: RowMapping) -> NamedSchedule:
-    return NamedSchedule(
+def _to_schedule(row: RowMapping) -> Schedule:
+    return Schedule(
         id=row["id"],
         group_id=row["group_id"],
         group_name=row["group_name"],

@@ -17,7 +17,7 @@ from lambd.model.errors import (
     QuotaExceededError,
 )
 from lambd.model.limits import SCHEDULES
-from lambd.model.schedules import (
+from lambd.model.schedule_expressions import (
     At,
     ScheduleSyntaxError,
     parse_schedule,
@@ -26,7 +26,7 @@ from lambd.model.schedules import (
 from lambd.services.dispatch.occurrences import Draw, Occurrence, Timing, next_occurrence
 from lambd.services.scheduler import rows
 from lambd.services.scheduler.groups import require_group
-from lambd.services.scheduler.model import NamedSchedule, ScheduleGroup, ScheduleTarget
+from lambd.services.scheduler.model import Schedule, ScheduleGroup, ScheduleTarget
 from lambd.services.scheduler.targets import check_schedule_target
 from lambd.store.database import Connection
 
@@ -55,7 +55,7 @@ class ScheduleRequest:
     deletes_itself: bool
 
 
-def require_schedule(connection: Connection, group_name: str, name: str) -> NamedSchedule:
+def require_schedule(connection: Connection, group_name: str, name: str) -> Schedule:
     """The schedule of a group with this name.
 
     Raises:
@@ -134,8 +134,8 @@ def delete_schedule(connection: Connection, group_name: str, name: str) -> None:
 
 def _schedule(
     group: ScheduleGroup, request: ScheduleRequest, timing: Timing, now: datetime
-) -> NamedSchedule:
-    return NamedSchedule(
+) -> Schedule:
+    return Schedule(
         group_id=group.id,
         group_name=group.name,
         name=request.name,

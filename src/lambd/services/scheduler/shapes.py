@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from lambd.model.arns import Scope
-from lambd.services.scheduler.model import NamedSchedule, ScheduleGroup, group_arn, schedule_arn
+from lambd.services.scheduler.model import Schedule, ScheduleGroup, group_arn, schedule_arn
 
 Members = dict[str, Any]
 
 
-def schedule_members(schedule: NamedSchedule, scope: Scope) -> Members:
+def schedule_members(schedule: Schedule, scope: Scope) -> Members:
     """`GetScheduleOutput`."""
     timing, target = schedule.timing, schedule.target
     minutes = timing.window_minutes
@@ -39,12 +39,12 @@ def schedule_members(schedule: NamedSchedule, scope: Scope) -> Members:
     }
 
 
-def summary_members(schedule: NamedSchedule, scope: Scope) -> Members:
+def summary_members(schedule: Schedule, scope: Scope) -> Members:
     """`ScheduleSummary`."""
     return {**_common_members(schedule, scope), "Target": {"Arn": schedule.target.arn}}
 
 
-def _common_members(schedule: NamedSchedule, scope: Scope) -> Members:
+def _common_members(schedule: Schedule, scope: Scope) -> Members:
     return {
         "Arn": schedule_arn(scope, schedule.group_name, schedule.name),
         "GroupName": schedule.group_name,

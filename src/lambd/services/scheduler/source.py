@@ -23,7 +23,7 @@ from lambd.services.scheduler import rows
 from lambd.services.scheduler.model import (
     INVOKE_TARGET,
     InvokeInputError,
-    NamedSchedule,
+    Schedule,
     parse_invoke_input,
     schedule_arn,
 )
@@ -128,7 +128,7 @@ def scheduled_event(source_arn: str, event_id: str, at: datetime, scope: Scope) 
     return json.dumps(event, separators=(",", ":"))
 
 
-def _dispatch(context: ControlContext, schedule: NamedSchedule, current: Occurrence) -> Dispatch:
+def _dispatch(context: ControlContext, schedule: Schedule, current: Occurrence) -> Dispatch:
     scope, target = context.scope, schedule.target
     arn = schedule_arn(scope, schedule.group_name, schedule.name)
     function = schedule_function(target, scope)

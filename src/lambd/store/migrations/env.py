@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from lambd.store import (
-    tables_autoscaling,
-    tables_events,
-    tables_layers,
-    tables_schedules,
-    tables_settings,
-)
+from lambd.store import tables_autoscaling, tables_events, tables_layers, tables_schedules
+from lambd.store import tables_controls as tables_settings
 from lambd.store.tables import metadata
 
 # `metadata` is complete once every module that declares tables has been imported.

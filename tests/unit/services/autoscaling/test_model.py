@@ -9,7 +9,7 @@ import pytest
 
 from lambd.model.arns import FunctionReference
 from lambd.model.errors import InvalidParameterError
-from lambd.model.schedules import ScheduleSyntaxError
+from lambd.model.schedule_expressions import ScheduleSyntaxError
 from lambd.services.autoscaling.model import UNSUPPORTED, ScheduledAction, parse_resource_id
 
 NOW = datetime(2026, 11, 24, 12, 0, 30, tzinfo=UTC)

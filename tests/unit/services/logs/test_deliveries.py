@@ -15,14 +15,14 @@ from lambd.access.authority import Authority
 from lambd.control.context import ControlContext
 from lambd.model.arns import Scope
 from lambd.model.errors import InvalidParameterError, NotFoundError, PlatformError
+from lambd.model.function_controls import FunctionControls
 from lambd.model.invocations import InvocationRequest, InvocationResult, InvocationType
 from lambd.model.limits import Limits
 from lambd.model.policies import Principal, parse_policy
-from lambd.model.settings import FunctionSettings
 from lambd.runtimes import catalogue
 from lambd.services.logs.deliveries import Deliveries
 from lambd.services.logs.subscriptions import DeliveredEvent, Delivery
-from lambd.store.settings_cache import SettingsCache
+from lambd.store.controls_cache import ControlsCache
 
 SCOPE = Scope(account_id="000000000000", region="us-east-1")
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:taker"
@@ -81,10 +81,10 @@ def policy(principal: str) -> str:
 def deliveries(functions: Lambda, principal: str = "logs.amazonaws.com") -> Deliveries:
     """Deliveries to a function whose policy names a service."""
 
-    async def settings(_: str) -> FunctionSettings | None:
-        return FunctionSettings(policies={"$LATEST": parse_policy(policy(principal))})
+    async def settings(_: str) -> FunctionControls | None:
+        return FunctionControls(policies={"$LATEST": parse_policy(policy(principal))})
 
-    authority = Authority(SCOPE, SettingsCache(settings))
+    authority = Authority(SCOPE, ControlsCache(settings))
     return Deliveries(authority=authority, contexts=contexts, invoke=functions.invoke)
 
 

@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the tables of `tables_settings.py`."""
+    """Create the tables of `tables_controls.py`."""
     _create(
         "function_settings",
         sa.Column("reserved_concurrency", sa.Integer, nullable=True),

@@ -101,7 +101,7 @@ class FunctionUrl:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionSettings:
+class FunctionControls:
     """All that invocations of one function need to know besides the version; a snapshot."""
 
     # None: the function draws on the account's unreserved concurrency.

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from sqlalchemy import delete, func, insert, select, update
 
-from lambd.model.policies import parse_policy
-from lambd.model.settings import (
-    FunctionSettings,
+from lambd.model.function_controls import (
+    FunctionControls,
     RecursiveLoop,
     RuntimeManagement,
     UpdateRuntimeOn,
 )
+from lambd.model.policies import parse_policy
 from lambd.store.database import Connection, FunctionChanged, notify
 from lambd.store.event_invoke import list_configs
 from lambd.store.policies import list_policies
 from lambd.store.provisioned import notify_claims, provisioned_total
-from lambd.store.scopes import is_scope
+from lambd.store.qualified import is_scope
 from lambd.store.tables import functions
-from lambd.store.tables_settings import function_settings, runtime_management
+from lambd.store.tables_controls import function_settings, runtime_management
 
 _ALL = 1_000_000
 
 
-def read_settings(connection: Connection, name: str) -> FunctionSettings | None:
+def read_controls(connection: Connection, name: str) -> FunctionControls | None:
     """All that invocations of a function need to know besides the version; None without one."""
     if connection.execute(select(functions.c.name).where(functions.c.name == name)).first() is None:
         return None
-    return FunctionSettings(
+    return FunctionControls(
         reserved_concurrency=get_reserved_concurrency(connection, name),
         provisioned_concurrency=provisioned_total(connection, name),
         recursive_loop=get_recursive_loop(connection, name),

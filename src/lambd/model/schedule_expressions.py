@@ -1,4 +1,4 @@
-"""Schedule expressions: `at(...)`, `rate(...)`, `cron(...)`, and when they are due next.
+"""ScheduleExpression expressions: `at(...)`, `rate(...)`, `cron(...)`, and when they are due next.
 
 The one place that knows them, for every service that has schedules. Sources: Application Auto
 Scaling's PutScheduledAction; EventBridge Scheduler User Guide, "Schedule types", for time zones:
@@ -45,10 +45,10 @@ class Rate:
     interval: timedelta
 
 
-Schedule = At | Rate | Cron
+ScheduleExpression = At | Rate | Cron
 
 
-def parse_schedule(text: str) -> Schedule:
+def parse_schedule(text: str) -> ScheduleExpression:
     """Read an expression.
 
     Raises:
@@ -108,7 +108,7 @@ def _zone_names() -> frozenset[str]:
 
 
 def next_time(
-    schedule: Schedule, *, after: datetime, anchor: datetime, zone: tzinfo = UTC
+    schedule: ScheduleExpression, *, after: datetime, anchor: datetime, zone: tzinfo = UTC
 ) -> datetime | None:
     """When a schedule is due next, in UTC; None: never again.
 

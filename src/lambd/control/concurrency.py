@@ -11,9 +11,9 @@ from lambd.control.context import ControlContext
 from lambd.control.guards import require_function, require_version
 from lambd.model.arns import LATEST, FunctionReference, is_alias_name
 from lambd.model.errors import InvalidParameterError
+from lambd.model.function_controls import RecursiveLoop, RuntimeManagement, UpdateRuntimeOn
 from lambd.model.functions import FunctionVersion
-from lambd.model.settings import RecursiveLoop, RuntimeManagement, UpdateRuntimeOn
-from lambd.store import function_settings as rows
+from lambd.store import function_controls as rows
 from lambd.store.contents import code_storage_bytes
 from lambd.store.database import Connection
 from lambd.store.functions import count_functions

@@ -14,7 +14,7 @@ from lambd.model.arns import Scope
 from lambd.model.functions import Deployment, FunctionConfig, FunctionVersion
 from lambd.runtimes import node_options
 from lambd.runtimes.catalogue import RUNTIMES, Family
-from lambd.runtimes.prepared import LANG_DIR, RUNTIME_DIR, PreparedRuntime
+from lambd.runtimes.prepared_runtime import LANG_DIR, RUNTIME_DIR, PreparedRuntime
 
 WRAPPER_VARIABLE = "AWS_LAMBDA_EXEC_WRAPPER"
 # Where init keeps the write end of the log for framed records (see shims/init.py). AWS's client

@@ -1,7 +1,7 @@
 """Tables of what hangs on a function beside its versions; see `tables.py` for the rest.
 
 `qualifier` names the scope: `$LATEST` for the unqualified function, a version number or an alias.
-The rows of a version or an alias go with it (`scopes.py`), all of them with the function.
+The rows of a version or an alias go with it (`qualified.py`), all of them with the function.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ provisioned_concurrency = Table(
 
 # Those with a row per scope that goes with it. The URL of an alias stays: who asks it is refused as by
 # a URL without a policy, not as by one that never was.
-SCOPED = (
+QUALIFIED = (
     resource_policies,
     runtime_management,
     event_invoke_configs,

@@ -42,7 +42,7 @@ _log = structlog.get_logger(__name__)
 
 # Compared by identity.
 @dataclass(slots=True, kw_only=True, eq=False)
-class Prepared:
+class Spare:
     """One set of parts. `close_descriptors` and then `remove` give everything back."""
 
     # Names the bundle, the OCI runtime's state and the control group.
@@ -97,7 +97,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedSettings:
+class SpareOptions:
     """What the pool has to know of its driver."""
 
     run_dir: Path
@@ -110,12 +110,12 @@ class PreparedSettings:
     environment: dict[str, str]
 
 
-class PreparedPool:
+class SparePool:
     """Keeps some sets ready and makes more when there are none."""
 
     def __init__(
         self,
-        settings: PreparedSettings,
+        settings: SpareOptions,
         network: NetworkFactory,
         scratch: ScratchSpace,
         workers: ThreadPoolExecutor,
@@ -125,12 +125,12 @@ class PreparedPool:
         self._scratch = scratch
         self._workers = workers
         self._numbers = itertools.count(1)
-        self._ready: deque[Prepared] = deque()
-        self._making: set[asyncio.Future[Prepared]] = set()
+        self._ready: deque[Spare] = deque()
+        self._making: set[asyncio.Future[Spare]] = set()
         self._discarding: set[asyncio.Future[None]] = set()
         self._open = True
 
-    async def acquire(self) -> Prepared:
+    async def acquire(self) -> Spare:
         """A set nobody else has, from those kept ready if there is one.
 
         Raises:
@@ -162,7 +162,7 @@ class PreparedPool:
             self._making.add(future)
             future.add_done_callback(self._on_made)
 
-    async def _watch(self, prepared: Prepared) -> None:
+    async def _watch(self, prepared: Spare) -> None:
         """Hear of the launcher's end from now on.
 
         Raises:
@@ -175,7 +175,7 @@ class PreparedPool:
             await loop.run_in_executor(self._workers, self._discard, prepared)
             raise SandboxError(f"a sandbox cannot be prepared: {exc}") from exc
 
-    def _on_made(self, future: asyncio.Future[Prepared]) -> None:
+    def _on_made(self, future: asyncio.Future[Spare]) -> None:
         self._making.discard(future)
         if future.cancelled():
             return
@@ -193,7 +193,7 @@ class PreparedPool:
         self._ready.append(prepared)
         prepared.launcher.call_at_exit(lambda: self._on_launcher_exit(prepared))
 
-    def _on_launcher_exit(self, prepared: Prepared) -> None:
+    def _on_launcher_exit(self, prepared: Spare) -> None:
         """Replace a spare whose launcher somebody has killed."""
         if prepared not in self._ready:
             return  # it was let go, or is being closed
@@ -204,7 +204,7 @@ class PreparedPool:
         self._give_back(prepared)
         asyncio.get_running_loop().call_later(_REFILL_DELAY_S, self.refill)
 
-    def _give_back(self, prepared: Prepared) -> None:
+    def _give_back(self, prepared: Spare) -> None:
         """Have a worker discard a set."""
         future = asyncio.get_running_loop().run_in_executor(self._workers, self._discard, prepared)
         self._discarding.add(future)
@@ -232,7 +232,7 @@ class PreparedPool:
 
     # In worker threads from here on.
 
-    def _make(self) -> Prepared:
+    def _make(self) -> Spare:
         name = f"s{next(self._numbers):06d}"
         settings = self._settings
         cgroup_path = f"/{cgroups.PARENT}/{settings.instance}/{name}"
@@ -266,7 +266,7 @@ class PreparedPool:
             if isinstance(exc, OSError):
                 raise SandboxError(f"a sandbox cannot be prepared: {exc}") from exc
             raise
-        return Prepared(
+        return Spare(
             name=name,
             bundle_dir=bundle_dir,
             state_dir=state_dir,
@@ -281,7 +281,7 @@ class PreparedPool:
             group=group,
         )
 
-    def _discard(self, prepared: Prepared) -> None:
+    def _discard(self, prepared: Spare) -> None:
         """Give an unused set back, whose launcher has ended unless nobody watches it."""
         if prepared.launcher is None:
             _end(prepared.launcher_pid)
@@ -290,7 +290,7 @@ class PreparedPool:
         prepared.close_descriptors()
         self.remove(prepared)
 
-    def remove(self, prepared: Prepared) -> None:
+    def remove(self, prepared: Spare) -> None:
         """Remove control group, bundle and state; kills what is still in the group. Blocks.
 
         Raises:

@@ -1,7 +1,7 @@
 """Scopes of a function: `$LATEST` (also the unqualified function), its versions, its aliases.
 
 What they have in common: a RevisionId, which changes with whatever hangs on the scope, and rows of
-their own in the tables of `tables_settings.py`, which go with them.
+their own in the tables of `tables_controls.py`, which go with them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from lambd.store import aliases as alias_rows
 from lambd.store.database import Connection, FunctionChanged, notify
 from lambd.store.functions import get_version
 from lambd.store.tables import function_versions
-from lambd.store.tables_settings import SCOPED
+from lambd.store.tables_controls import QUALIFIED
 from lambd.telemetry.ids import new_id
 
 
-def scope_revision(connection: Connection, name: str, qualifier: str) -> str | None:
+def qualified_revision(connection: Connection, name: str, qualifier: str) -> str | None:
     """The RevisionId of a scope; None when there is no such function, version or alias."""
     if is_alias_name(qualifier):
         alias = alias_rows.get_alias(connection, name, qualifier)
@@ -28,7 +28,7 @@ def scope_revision(connection: Connection, name: str, qualifier: str) -> str | N
     return None if version is None else version.revision_id
 
 
-def touch_scope(connection: Connection, name: str, qualifier: str) -> str:
+def touch_qualified(connection: Connection, name: str, qualifier: str) -> str:
     """Give a scope that exists a new RevisionId, and return that."""
     revision_id = new_id()
     if is_alias_name(qualifier):
@@ -52,5 +52,5 @@ def is_scope(table: Table, name: str, qualifier: str) -> ColumnElement[bool]:
 
 def delete_scope_rows(connection: Connection, name: str, qualifier: str) -> None:
     """Remove all that hangs on a version or an alias that is being deleted."""
-    for table in SCOPED:
+    for table in QUALIFIED:
         connection.execute(delete(table).where(is_scope(table, name, qualifier)))

@@ -1,4 +1,4 @@
-"""Schedule expressions, time zones and the two days a year when the clock jumps."""
+"""ScheduleExpression expressions, time zones and the two days a year when the clock jumps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import datetimes, integers, sampled_from, timezones
 
-from lambd.model.schedules import (
+from lambd.model.schedule_expressions import (
     At,
     Rate,
     ScheduleSyntaxError,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 
 from lambd.api.call import Call, LambdaApi, Members
-from lambd.control import provisioned, scaling
+from lambd.control import concurrency as scaling
+from lambd.control import provisioned
 from lambd.model.arns import LATEST, FunctionReference, parse_function_reference, parse_unqualified
+from lambd.model.function_controls import RecursiveLoop, RuntimeManagement, UpdateRuntimeOn
 from lambd.model.provisioned import ProvisionedConcurrency
-from lambd.model.settings import RecursiveLoop, RuntimeManagement, UpdateRuntimeOn
-from lambd.runtimes.prepared import RuntimeUnavailableError
+from lambd.runtimes.prepared_runtime import RuntimeUnavailableError
 
 
 async def put_function_concurrency(api: LambdaApi, call: Call) -> Members:

@@ -18,7 +18,8 @@ from lambd.model.functions import (
     LoggingConfig,
     State,
 )
-from lambd.runtimes.environment import (
+from lambd.runtimes.prepared_runtime import PreparedRuntime
+from lambd.runtimes.variables import (
     Credentials,
     StartMode,
     Surroundings,
@@ -26,7 +27,6 @@ from lambd.runtimes.environment import (
     exec_argv,
     start_mode,
 )
-from lambd.runtimes.prepared import PreparedRuntime
 
 SCOPE = Scope(account_id="000000000000", region="eu-west-1")
 AROUND = Surroundings(
