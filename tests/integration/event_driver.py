@@ -25,7 +25,7 @@ from tests.unit.invoke.event_world import ARN, Told
 
 from lambd.invoke.delivery_calls import DeliveryCalls
 from lambd.invoke.event_options import EventOptions
-from lambd.invoke.events import EventQueue
+from lambd.invoke.events import EventQueue, Surroundings
 from lambd.invoke.pipeline import InvokedCallback
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, ThrottledError
@@ -78,10 +78,13 @@ class Driver:
         async with asyncio.TaskGroup() as tasks:
             queue = EventQueue(
                 journal=EventJournal(database),
-                invoke=self._invoke,
-                controls=controls,
-                dead_letter=_no_queue,
-                calls=DeliveryCalls(Told(), SCOPE),
+                around=Surroundings(
+                    invoke=self._invoke,
+                    controls=controls,
+                    dead_letter=_no_queue,
+                    calls=DeliveryCalls(Told(), SCOPE),
+                    logs_durable=lambda tell: tell(),
+                ),
                 options=options,
                 tasks=tasks,
             )

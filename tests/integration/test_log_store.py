@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -318,3 +319,46 @@ async def test_full_disk_loses_records_and_nothing_else(
     assert await messages(store) == ["kept"]
     output = capsys.readouterr()
     assert "function_logs_lost" in output.out + output.err
+
+
+# Appends a line, and says so once it is durable; then waits to be killed.
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+
+from lambd.services.logs.store import LogStore
+
+
+async def main(path):
+    store = LogStore(Path(path), 1_000_000)
+    await store.open()
+    asyncio.get_running_loop().create_task(store.run())
+    number = 0
+    while True:
+        number += 1
+        durable = asyncio.Event()
+        store.append("g", "s", [(number, f"line {number}")])
+        store.when_durable(durable.set)
+        await durable.wait()
+        print(number, flush=True)
+
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+async def test_what_is_said_to_be_durable_survives_kill_9(tmp_path: Path) -> None:
+    """Every line of it, without a query or a close that would have stored it."""
+    path = tmp_path / "logs.db"
+    command = [sys.executable, "-c", WRITER, str(path)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    told = [int(await process.stdout.readline()) for _ in range(5)]
+    process.kill()
+    told += [int(line) for line in (await process.stdout.read()).splitlines()]
+    await process.wait()
+    store = LogStore(path, LIMIT_BYTES)
+    await store.open()
+    kept = await messages(store, group="g")
+    assert kept[: len(told)] == [f"line {number}" for number in told]
+    await store.close()

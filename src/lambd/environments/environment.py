@@ -323,7 +323,7 @@ class ExecutionEnvironment:
             return
         self._phase = goal
         running.respond(outcome)
-        if not running.invocation.wants_log_tail:
+        if not (running.invocation.wants_log_tail or running.invocation.after_report):
             self._answer(running)
 
     def runtime_streams(self, source: StreamedExchange, content_type: str) -> PartCallback:

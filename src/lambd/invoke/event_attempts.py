@@ -137,6 +137,7 @@ class EventAttempts:
             invocation_type=InvocationType.REQUEST_RESPONSE,
             payload=event.payload,
             trace_header=event.trace_header,
+            after_report=True,
         )
         self._invoke(request, partial(self._answered, event, config, judged))
 

@@ -155,6 +155,7 @@ class EventTurns:
         self._starved: dict[str, FunctionTurns] = {}
         self._held_bytes = 0
         self._is_going_round = False
+        self._is_called = False
         self._is_closed = False
         self.running = 0
 
@@ -195,7 +196,15 @@ class EventTurns:
             turns.was_refused(self._now_us())
         else:
             turns.ran(self._first_slots)
-        self._queue(turns)
+        # In the next round of the loop: by then the environment that it ran in is free again.
+        self._round.setdefault(turns.name, turns)
+        if not self._is_called:
+            self._is_called = True
+            asyncio.get_running_loop().call_soon(self._called)
+
+    def _called(self) -> None:
+        self._is_called = False
+        self._go_round()
 
     def release(self, event: QueuedEvent, due_us: int | None) -> None:
         """What became of an event is on disk: it is gone, or due again then."""

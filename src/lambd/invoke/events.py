@@ -4,6 +4,7 @@
     stored     its sender hears of it                      here
     turn       it waits for its function's turn            event_turns.py
     attempt    the function runs, or not                   event_attempts.py
+    logged     what the function wrote is on disk          services/logs
     end        who is to hear of it, stored as well        event_ends.py
     delivery   services are told                           deliveries.py
     removed    in one transaction with the events that     store/event_journal.py
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import structlog
@@ -47,6 +48,22 @@ from lambd.telemetry.ids import new_trace_header
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What events meet outside of this folder."""
+
+    # Starts one attempt.
+    invoke: StartInvocation
+    # Of functions.
+    controls: ControlsCache
+    # Finds the dead-letter queue of a function.
+    dead_letter: DeadLetterReader
+    # Tells other services.
+    calls: DeliveryCalls
+    # Calls back once what functions have written to their logs so far is on disk.
+    logs_durable: Callable[[Callable[[], None]], None]
+
+
 class EventQueue:
     """See the module header; all on the event loop."""
 
@@ -54,10 +71,7 @@ class EventQueue:
         self,
         *,
         journal: EventJournal,
-        invoke: StartInvocation,
-        controls: ControlsCache,
-        dead_letter: DeadLetterReader,
-        calls: DeliveryCalls,
+        around: Surroundings,
         options: EventOptions,
         tasks: asyncio.TaskGroup,
         now_us: Callable[[], int] = now_us,
@@ -66,10 +80,7 @@ class EventQueue:
 
         Args:
             journal: the queue on disk.
-            invoke: starts one attempt.
-            controls: of functions.
-            dead_letter: finds the dead-letter queue of a function.
-            calls: tells other services.
+            around: who takes part in it.
             options: what an operator sets.
             tasks: where things run that wait.
             now_us: the time, microseconds since 1970.
@@ -78,28 +89,33 @@ class EventQueue:
         self._tasks = tasks
         self._now_us = now_us
         self._journal = journal
+        self._logs_durable = around.logs_durable
         self._turns = EventTurns(
             read=journal.due, begin=self._begin, now_us=now_us, tasks=tasks, options=options
         )
         self._attempts = EventAttempts(
-            invoke=invoke,
-            controls=controls,
+            invoke=around.invoke,
+            controls=around.controls,
             options=options,
             counts=counts,
             tasks=tasks,
             now_us=now_us,
         )
         self._ends = EventEnds(
-            dead_letter=dead_letter,
-            controls=controls,
+            dead_letter=around.dead_letter,
+            controls=around.controls,
             options=options,
             counts=counts,
             now_us=now_us,
         )
-        self._deliveries = Deliveries(calls=calls, options=options, counts=counts, now_us=now_us)
+        self._deliveries = Deliveries(
+            calls=around.calls, options=options, counts=counts, now_us=now_us
+        )
         self._room = EventRoom(options.limits.queued_event_bytes)
         # Events whose targets are being told.
         self._delivering = 0
+        # Events whose function's logs are not on disk yet.
+        self._unlogged = 0
         self._is_closed = False
         self._drained: asyncio.Event | None = None
 
@@ -137,7 +153,7 @@ class EventQueue:
 
     @property
     def _is_busy(self) -> bool:
-        return bool(self._turns.running or self._delivering)
+        return bool(self._turns.running or self._delivering or self._unlogged)
 
     def _note_end(self) -> None:
         if self._drained is not None and not self._is_busy:
@@ -199,7 +215,7 @@ class EventQueue:
             return
         if isinstance(verdict, Done):
             self._turns.ended(event, was_refused=False)
-            self._remove(event)
+            self._remove_logged(event)
         elif isinstance(verdict, Again):
             event.due_us = verdict.due_us
             self._turns.ended(event, was_refused=verdict.was_refused)
@@ -220,7 +236,7 @@ class EventQueue:
             self._journal.update(event, partial(self._concluded, event, end))
         else:
             self._turns.ended(event, was_refused=False)
-            self._remove(event)
+            self._remove_logged(event)
 
     def _concluded(
         self, event: QueuedEvent, end: EventEnd, _error: UnavailableError | None
@@ -244,7 +260,7 @@ class EventQueue:
         if self._is_closed:
             self._note_end()
         elif left is None:
-            self._remove(event)
+            self._remove_logged(event)
         else:
             event.end, event.due_us = left.end, self._now_us() + int(left.delay_s * 1_000_000)
             self._journal.update(event, partial(self._waits, event))
@@ -255,6 +271,21 @@ class EventQueue:
         """That it is due again is on disk."""
         self._turns.release(event, event.due_us)
         self._note_end()
+
+    def _remove_logged(self, event: QueuedEvent) -> None:
+        """Remove an event, if it was attempted, once what its function wrote is on disk."""
+        if event.attempts:
+            self._unlogged += 1
+            self._logs_durable(partial(self._logged, event))
+        else:
+            self._remove(event)
+
+    def _logged(self, event: QueuedEvent) -> None:
+        self._unlogged -= 1
+        if self._is_closed:
+            self._note_end()
+        else:
+            self._remove(event)
 
     def _remove(self, event: QueuedEvent) -> None:
         """Remove an event in the transaction that adds those by which functions are told."""

@@ -233,6 +233,7 @@ class InvokePipeline:
             ),
             client_context=request.client_context,
             wants_log_tail=request.wants_log_tail,
+            after_report=request.after_report,
         )
 
     def _check_payload(self, request: InvocationRequest) -> None:

@@ -33,6 +33,8 @@ class InvocationRequest:
     client_context: str | None = None
     trace_header: str | None = None
     wants_log_tail: bool = False
+    # Nobody waits for the result: it may come once the invocation is reported in the log.
+    after_report: bool = False
     # Takes the response in parts; None: it is wanted whole.
     sink: ResponseSink | None = None
 
@@ -48,6 +50,8 @@ class Invocation:
     # JSON on one line.
     client_context: str | None = None
     wants_log_tail: bool = False
+    # As in InvocationRequest.
+    after_report: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from lambd.frontend.routes import Contents, routes
 from lambd.invoke.admission import Admission
 from lambd.invoke.delivery_calls import DeliveryCalls
 from lambd.invoke.event_options import EventOptions
-from lambd.invoke.events import EventQueue
+from lambd.invoke.events import EventQueue, Surroundings
 from lambd.invoke.pipeline import InvokedCallback, InvokePipeline
 from lambd.invoke.resolve import VersionCache
 from lambd.model.aliases import Route
@@ -143,10 +143,13 @@ class Region:
         )
         self.events = EventQueue(
             journal=EventJournal(self.database),
-            invoke=self.pipeline.start,
-            controls=self._controls,
-            dead_letter=self._versions.dead_letter_arn,
-            calls=DeliveryCalls(self._publisher, self.scope),
+            around=Surroundings(
+                invoke=self.pipeline.start,
+                controls=self._controls,
+                dead_letter=self._versions.dead_letter_arn,
+                calls=DeliveryCalls(self._publisher, self.scope),
+                logs_durable=self.logs.when_durable,
+            ),
             options=options,
             tasks=self._machine.tasks,
         )

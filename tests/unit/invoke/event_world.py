@@ -16,7 +16,7 @@ from sqlalchemy.pool import StaticPool
 from lambd.invoke.delivery_calls import Attributes, DeliveryCalls
 from lambd.invoke.destinations import BusEvent
 from lambd.invoke.event_options import EventOptions
-from lambd.invoke.events import EventQueue
+from lambd.invoke.events import EventQueue, Surroundings
 from lambd.invoke.pipeline import InvokedCallback
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnavailableError
@@ -185,6 +185,9 @@ class EventWorld:
     queued_event_bytes: int = 0
     # While set, attempts wait here for the test to answer them.
     holds_attempts: bool = False
+    # While set, what functions write is not on disk until the test says so.
+    holds_logs: bool = False
+    unlogged: list[Callable[[], None]] = field(default_factory=list)
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
     told: Told = field(default_factory=Told)
     attempts: list[InvocationRequest] = field(default_factory=list)
@@ -203,6 +206,13 @@ class EventWorld:
             invoked(self.results.pop(0))
         else:
             invoked(OK)
+
+    def when_logged(self, tell: Callable[[], None]) -> None:
+        """Stands in for the log store: all is on disk, unless the test says when."""
+        if self.holds_logs:
+            self.unlogged.append(tell)
+        else:
+            tell()
 
     async def read_controls(self, name: str) -> FunctionControls:
         """Stands in for the store."""
@@ -231,10 +241,13 @@ class EventWorld:
         async with asyncio.TaskGroup() as tasks:
             queue = EventQueue(
                 journal=EventJournal(self.database),
-                invoke=self.invoke,
-                controls=controls,
-                dead_letter=self.read_dead_letter,
-                calls=DeliveryCalls(self.told, SCOPE),
+                around=Surroundings(
+                    invoke=self.invoke,
+                    controls=controls,
+                    dead_letter=self.read_dead_letter,
+                    calls=DeliveryCalls(self.told, SCOPE),
+                    logs_durable=self.when_logged,
+                ),
                 options=options,
                 tasks=tasks,
             )

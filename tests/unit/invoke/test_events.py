@@ -324,6 +324,33 @@ async def test_an_outcome_survives_a_restart() -> None:
     assert len(world.attempts) == 1
 
 
+async def test_an_event_stays_until_its_logs_are_on_disk() -> None:
+    """Its slot is free meanwhile; whether the function succeeded or not."""
+    results: list[Result] = [OK, BAD]
+    settings = configured(maximum_retry_attempts=0)
+    world = EventWorld(results, settings, holds_logs=True, max_per_function=1)
+    async with world.running() as queue:
+        for _ in range(2):
+            queue.accept(event(), world.accepted.append)
+        await until(lambda: len(world.unlogged) == 2)
+        assert world.database.waiting == 2
+        assert all(attempt.after_report for attempt in world.attempts)
+        world.unlogged.pop(0)()
+        await until(lambda: world.database.waiting == 1)
+        world.unlogged.pop(0)()
+        await until(lambda: world.database.waiting == 0)
+
+
+async def test_logs_that_come_after_the_end_leave_the_event_to_the_next_start() -> None:
+    """It is attempted again, rather than done with and not logged."""
+    world = EventWorld(holds_logs=True)
+    async with world.running() as queue:
+        queue.accept(event(), world.accepted.append)
+        await until(lambda: bool(world.unlogged))
+    world.unlogged.pop(0)()
+    assert world.database.waiting == 1
+
+
 async def test_a_closed_queue_takes_nothing() -> None:
     """The caller is told."""
     world = EventWorld()

@@ -4,13 +4,15 @@
 them every fraction of a second, or sooner when there are many, in one transaction on a worker
 thread. Queries flush first, so they see what was appended before them. When writing cannot keep up
 the oldest records that are not yet stored are dropped, and counted in the platform's log.
-Logs are not acknowledged to anybody: `kill -9` may cost the last moments of them. What users do
+Logs are not acknowledged to anybody, and `kill -9` may cost the last moments of them, but for those
+of asynchronous attempts, whose events wait for them (`when_durable`). What users do
 to groups by the API is stored before they are told.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -43,6 +45,8 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 FLUSH_INTERVAL_S = 0.2
+# The same where somebody waits for it.
+DURABLE_WITHIN_S = 0.02
 # Waiting records that are written without waiting longer.
 FLUSH_RECORDS = 1000
 # Waiting records beyond which the oldest are dropped.
@@ -73,6 +77,8 @@ class LogStore:
         self._waiting_records = 0
         self._waiting_characters = 0
         self._dropped_records = 0
+        # Who is to be told once what was appended is on disk.
+        self._durable: list[Callable[[], None]] = []
         self._has_records = asyncio.Event()
         self._is_full = asyncio.Event()
         self._writes = ThreadPoolExecutor(1, thread_name_prefix="logs-write")
@@ -161,6 +167,16 @@ class LogStore:
         elif self._waiting_characters > MAX_WAITING_CHARACTERS:
             self._drop_oldest()
 
+    def when_durable(self, tell: Callable[[], None]) -> None:
+        """Call back once everything appended so far is on disk, or lost and counted.
+
+        It is on its own disk flush, which all who come within a moment share.
+        """
+        if not self._durable:
+            asyncio.get_running_loop().call_later(DURABLE_WITHIN_S, self._is_full.set)
+        self._durable.append(tell)
+        self._has_records.set()
+
     async def flush(self) -> None:
         """Wait until everything appended so far is stored, or lost and counted."""
         writer = self._writer
@@ -174,6 +190,7 @@ class LogStore:
         if dropped:
             _log.warning("function_logs_dropped", action="drop", records=dropped)
         now_ms = self._clock()
+        durable, self._durable = self._durable, []
 
         def work() -> None:
             try:
@@ -185,10 +202,20 @@ class LogStore:
                 writer.make_room()
             except sqlalchemy.exc.SQLAlchemyError as exc:
                 _log.error("function_logs_not_pruned", action="prune", error=str(exc))
+            if durable:
+                try:
+                    _flush_log(self.path)
+                except OSError as exc:
+                    _log.error("function_logs_not_flushed", action="flush", error=str(exc))
+
+        def tell_all(_: object) -> None:
+            for tell in durable:
+                tell()
 
         # Even with nothing to write: an earlier flush may still be at it. A caller's end must not
         # take a batch away that has not been begun.
         future = asyncio.get_running_loop().run_in_executor(self._writes, work)
+        future.add_done_callback(tell_all)
         await asyncio.shield(future)
 
     async def expire(self) -> None:
@@ -395,3 +422,13 @@ class LogStore:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _flush_log(path: Path) -> None:
+    """Have the file's write-ahead log on disk: SQLite itself does so at checkpoints only."""
+    # SQLite takes no locks on this file, which closing it would drop.
+    descriptor = os.open(f"{path}-wal", os.O_RDONLY)
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
