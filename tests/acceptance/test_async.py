@@ -352,3 +352,26 @@ def test_no_acknowledged_event_is_lost_by_kills(tmp_path: Path, moto: Moto) -> N
     assert server.stop() == 0
     # Of each kill, those that were being attempted or told.
     assert told.total() - len(told) <= 3 * 32
+
+
+@pytest.mark.oci
+def test_the_log_of_an_event_that_is_gone_survives_a_kill(tmp_path: Path) -> None:
+    """Down to its report: whoever finds no event any more finds what its function wrote."""
+    server = Server(tmp_path / "data")
+    server.start()
+    aws = server.lambda_client()
+    name = make(aws, "logged", "def handler(event, context):\n    print('RAN', event)\n")
+    accepted = [invoke(aws, name, json.dumps(number).encode()) for number in range(20)]
+    deadline = time.monotonic() + 30
+    while backlog(server.data_dir) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    server.kill()
+    server.start()
+    assert backlog(server.data_dir) == 0
+    pages = server.logs_client().get_paginator("filter_log_events")
+    found = pages.paginate(logGroupName=f"/aws/lambda/{name}")
+    lines = [event["message"] for page in found for event in page["events"]]
+    assert {line for line in lines if line.startswith("RAN")} == {f"RAN {n}\n" for n in range(20)}
+    reports = [line for line in lines if line.startswith("REPORT")]
+    assert all(any(request in line for line in reports) for request in accepted)
+    assert server.stop() == 0
