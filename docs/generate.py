@@ -20,7 +20,7 @@ from lambd.api.operations import HANDLERS
 from lambd.cli.exit_status import MEANINGS
 from lambd.cli.main import cli
 from lambd.config import Settings
-from lambd.environments.phases import TRANSITIONS, Event, Phase
+from lambd.environments.phases import TRANSITIONS, Phase, PhaseEvent
 from lambd.wire.service_model import load_model
 
 DOCS = Path(__file__).parent
@@ -91,11 +91,11 @@ def _phases() -> str:
     moves = [
         f"    {at} --> {goal}: {event}"
         for event, goals in TRANSITIONS.items()
-        if event is not Event.SANDBOX_LOST
+        if event is not PhaseEvent.SANDBOX_LOST
         for at, goal in goals.items()
     ]
     lines = [f"    [*] --> {Phase.STARTING}", *moves, f"    {Phase.DEAD} --> [*]"]
-    note = f"From every phase `{Event.SANDBOX_LOST}` leads to `{Phase.DEAD}`."
+    note = f"From every phase `{PhaseEvent.SANDBOX_LOST}` leads to `{Phase.DEAD}`."
     return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```", note])
 
 

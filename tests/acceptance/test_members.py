@@ -9,7 +9,7 @@ from tests.acceptance.member_cases import EVERYWHERE, OPERATIONS, REFUSED_VALUES
 from tests.acceptance.member_checks import accepted, named_in_refusal, with_member
 from tests.acceptance.member_world import World, served_world
 
-from lambd.api.coverage import Status, request_members
+from lambd.api.coverage import OperationStatus, request_members
 from lambd.api.operations import HANDLERS
 from lambd.api.unsupported import REFUSED
 from lambd.wire.service_model import load_model
@@ -25,7 +25,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
-def members(operation: str, status: Status) -> list[str]:
+def members(operation: str, status: OperationStatus) -> list[str]:
     """Paths of the members with a status, as docs/coverage.md has them."""
     found = request_members(MODEL[operation], is_handled=True)
     return [member.path for member in found if member.status is status]
@@ -35,7 +35,7 @@ def test_every_operation_has_an_entry() -> None:
     """Those that are served, and no others; no entry is for a member that there is not."""
     assert OPERATIONS.keys() == HANDLERS.keys()
     for name, operation in OPERATIONS.items():
-        assert operation.checks.keys() <= set(members(name, Status.REAL)), name
+        assert operation.checks.keys() <= set(members(name, OperationStatus.REAL)), name
 
 
 @pytest.mark.parametrize("operation", SERVED)
@@ -48,7 +48,7 @@ def test_a_least_request_succeeds(world: World, operation: str) -> None:
 def test_real_members_act(world: World, operation: str) -> None:
     """Each is sent once with a value of its own, and its effect is seen."""
     entry = OPERATIONS[operation]
-    for path in members(operation, Status.REAL):
+    for path in members(operation, OperationStatus.REAL):
         check = entry.checks.get(path) or EVERYWHERE.get(path)
         assert check is not None, f"{operation}.{path} has no entry in member_cases"
         check(world, operation, entry.minimal, path)
@@ -61,9 +61,9 @@ def test_refused_members_are_named(world: World, operation: str) -> None:
     limited = [
         member.path
         for member in request_members(MODEL[operation], is_handled=True)
-        if member.status is Status.REAL and member.exception is not None
+        if member.status is OperationStatus.REAL and member.exception is not None
     ]
-    for path in [*members(operation, Status.REFUSED), *limited]:
+    for path in [*members(operation, OperationStatus.REFUSED), *limited]:
         value = REFUSED_VALUES[path.rpartition(".")[2]]
         named_in_refusal(value)(world, operation, minimal, path)
 

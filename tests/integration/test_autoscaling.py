@@ -32,7 +32,7 @@ from lambd.services.autoscaling import capacity, rows, scheduled_actions
 from lambd.services.autoscaling import targets as autoscaling
 from lambd.services.autoscaling.action_rows import find_action
 from lambd.services.autoscaling.activity_rows import list_activities
-from lambd.services.autoscaling.engine import Autoscaler
+from lambd.services.autoscaling.engine import ScalingEngine
 from lambd.services.autoscaling.model import (
     ActivityStatus,
     ScalableTarget,
@@ -434,7 +434,7 @@ async def test_the_engine_runs_what_is_due_and_skips_what_was_missed(tmp_path: P
     await database.run(rows.put_target, target)
     await put_action("missed", "at(2026-11-24T12:30:00)", 50)
     now += timedelta(hours=1)
-    engine = Autoscaler(
+    engine = ScalingEngine(
         database=database,
         context=context,
         provisioned_use=lambda name, qualifier: ProvisionedUse(in_use=0, ready=0, wanted=0),

@@ -29,7 +29,7 @@ from lambd.model.limits import Limits
 from lambd.model.policies import Principal
 from lambd.runtimes import catalogue
 from lambd.services.logs.api import LogsApi
-from lambd.services.logs.deliveries import Deliveries
+from lambd.services.logs.deliveries import SubscriptionDeliveries
 from lambd.services.logs.query_runs import QueryRuns
 from lambd.services.logs.store import LogStore
 from lambd.store.controls_cache import ControlsCache
@@ -107,7 +107,7 @@ async def client(store: LogStore) -> AsyncIterator[CloudWatchLogsClient]:
     sock = socket.create_server(("127.0.0.1", 0))
     sock.setblocking(False)
     async with asyncio.TaskGroup() as tasks:
-        deliveries = Deliveries(authority=AUTHORITY, contexts=contexts, invoke=_never)
+        deliveries = SubscriptionDeliveries(authority=AUTHORITY, contexts=contexts, invoke=_never)
         api = LogsApi(store, contexts, deliveries, QueryRuns())
         server = HttpServer(LogsFrontDoor(api, tasks))
         await server.listen(sock)

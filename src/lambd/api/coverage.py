@@ -22,7 +22,7 @@ _HEAD = """\
 `NotImplementedException`. Requests to all of them are read, checked against the model's constraints
 and routed alike.
 
-| Operation | Method | URI | Success | Status |
+| Operation | Method | URI | Success | OperationStatus |
 |---|---|---|---|---|
 """
 _MEMBERS = """
@@ -38,7 +38,7 @@ absent. `Structure.Member` stands only where members of one structure differ.
 """
 
 
-class Status(StrEnum):
+class OperationStatus(StrEnum):
     """What becomes of a request member."""
 
     REAL = "real"
@@ -52,7 +52,7 @@ class RequestMember:
 
     # `Member` or `Structure.Member`.
     path: str
-    status: Status
+    status: OperationStatus
     # Refused values of a real member, passing values of a refused one; None: there are none.
     exception: str | None = None
 
@@ -93,13 +93,15 @@ def request_members(operation: Operation, *, is_handled: bool) -> list[RequestMe
     members = []
     for path in paths:
         if not is_handled:
-            members.append(RequestMember(path=path, status=Status.ABSENT))
+            members.append(RequestMember(path=path, status=OperationStatus.ABSENT))
         elif path in refused:
             passes = refused[path].passes
-            members.append(RequestMember(path=path, status=Status.REFUSED, exception=passes))
+            members.append(
+                RequestMember(path=path, status=OperationStatus.REFUSED, exception=passes)
+            )
         else:
             members.append(
-                RequestMember(path=path, status=Status.REAL, exception=limited.get(path))
+                RequestMember(path=path, status=OperationStatus.REAL, exception=limited.get(path))
             )
     return members
 
@@ -113,7 +115,7 @@ def _paths(operation: Operation, whole: Collection[str]) -> Iterator[str]:
 
 
 def _row(operation: Operation, is_handled: bool) -> str:
-    status = Status.REAL if is_handled else Status.ABSENT
+    status = OperationStatus.REAL if is_handled else OperationStatus.ABSENT
     return (
         f"| {operation.name} | {operation.http_method} | `{operation.uri}` "
         f"| {operation.status} | {status} |\n"
@@ -124,7 +126,7 @@ def _member_row(operation: Operation, is_handled: bool) -> str:
     members = _joined(request_members(operation, is_handled=is_handled))
     columns = (
         ", ".join(_shown(member) for member in members if member.status is status)
-        for status in Status
+        for status in OperationStatus
     )
     return f"| {operation.name} | {' | '.join(columns)} |\n"
 
@@ -148,6 +150,6 @@ def _joined(members: list[RequestMember]) -> list[RequestMember]:
 def _shown(member: RequestMember) -> str:
     if member.exception is None:
         return member.path
-    if member.status is Status.REAL:
+    if member.status is OperationStatus.REAL:
         return f"{member.path} (not {member.exception})"
     return f"{member.path} (but `{member.exception}`)"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     )
 
 
-class Entry(Protocol):
+class BusEntry(Protocol):
     """An event for a bus."""
 
     @property
@@ -76,7 +76,7 @@ class AwsPublisher:
                 TopicArn=topic_arn, Message=message, MessageAttributes=_attributes(attributes)
             )
 
-    def put_event(self, bus_arn: str, event: Entry) -> None:
+    def put_event(self, bus_arn: str, event: BusEntry) -> None:
         """Put an event on a bus."""
         with _told():
             reply = self._clients.events(_region(bus_arn)).put_events(

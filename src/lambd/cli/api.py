@@ -37,7 +37,7 @@ class Invoked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogEvent:
+class LogLine:
     """One line of a function's log; `timestamp_ms` since the epoch."""
 
     id: str
@@ -101,7 +101,7 @@ class Api:
             config = self._functions.get_function_configuration(FunctionName=name)
         return config["LoggingConfig"]["LogGroup"]
 
-    def log_events(self, group: str, *, start_ms: int) -> Iterator[LogEvent]:
+    def log_events(self, group: str, *, start_ms: int) -> Iterator[LogLine]:
         """A log group's lines since a time, oldest first; a group without lines has none.
 
         Raises:
@@ -114,7 +114,7 @@ class Api:
                 )
                 for page in pages:
                     for event in page["events"]:
-                        yield LogEvent(
+                        yield LogLine(
                             id=event["eventId"],
                             timestamp_ms=event["timestamp"],
                             stream=event["logStreamName"],

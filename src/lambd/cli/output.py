@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import IO, TYPE_CHECKING, Any
 
-from lambd.cli.api import LogEvent
+from lambd.cli.api import LogLine
 from lambd.config import Settings
 from lambd.http.listening import authority_of
 
@@ -90,12 +90,12 @@ def payload_value(payload: bytes) -> object:
         return payload.decode(errors="replace")
 
 
-def log_line(event: LogEvent) -> str:
+def log_line(event: LogLine) -> str:
     """`2026-01-31T12:00:00.123Z message`, on one line unless the message has more."""
     return f"{timestamp(event.timestamp_ms)} {event.message.rstrip()}"
 
 
-def log_json(event: LogEvent) -> str:
+def log_json(event: LogLine) -> str:
     """One JSON object on one line."""
     return json.dumps(
         {

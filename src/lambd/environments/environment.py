@@ -23,7 +23,7 @@ import structlog
 from lambd.environments.callback_root import CallbackRoot
 from lambd.environments.failures import Failure, exited, timed_out
 from lambd.environments.function_log import FunctionLog
-from lambd.environments.phases import INITIALISING, TRANSITIONS, Event, Phase, after
+from lambd.environments.phases import INITIALISING, TRANSITIONS, Phase, PhaseEvent, after
 from lambd.environments.processes import Launch, Processes
 from lambd.environments.running import ResultCallback, Running
 from lambd.environments.shutdown import ShutdownReason
@@ -53,8 +53,8 @@ _MIB = 1024 * 1024
 
 
 # The two moves of the warm path that are looked up without a call.
-_ON_INVOKE = TRANSITIONS[Event.INVOKE]
-_ON_RESPONSE = TRANSITIONS[Event.RESPONSE]
+_ON_INVOKE = TRANSITIONS[PhaseEvent.INVOKE]
+_ON_RESPONSE = TRANSITIONS[PhaseEvent.RESPONSE]
 
 AcquiredCallback = Callable[["ExecutionEnvironment | PlatformError"], None]
 
@@ -174,7 +174,7 @@ class ExecutionEnvironment:
         self._log.extensions(self.session.extensions.extensions)
         if failure is None:
             self._unreported_init_ms = self._ms_since(started)
-            self._become_available(Event.INITIALISED)
+            self._become_available(PhaseEvent.INITIALISED)
         else:
             self._log.init_report(
                 self._ms_since(started), status="error", error_type=failure.error_type
@@ -307,12 +307,12 @@ class ExecutionEnvironment:
             if self._processes.had_oom_kill:
                 self._die()
             else:
-                self._become_available(Event.NEXT)
+                self._become_available(PhaseEvent.NEXT)
         elif self._phase is Phase.STARTING:
             self._settle_init(None)
         elif self._phase is Phase.INVOKE_INIT and self._running is not None:
             self._log.extensions(extensions.extensions)
-            self._move(Event.READY)
+            self._move(PhaseEvent.READY)
             self._deliver(self._running)
 
     def runtime_responded(self, outcome: RuntimeOutcome) -> None:
@@ -448,7 +448,7 @@ class ExecutionEnvironment:
             if self._processes.had_oom_kill and self._is_used:
                 self._die()
             else:
-                self._become_available(Event.ENDED)
+                self._become_available(PhaseEvent.ENDED)
 
     def init_lost(self) -> None:
         """Init has ended or cannot be trusted."""
@@ -462,7 +462,7 @@ class ExecutionEnvironment:
         """End every process inside but init; /tmp stays. Ends COLD."""
         if self._phase in {Phase.RESETTING, Phase.DEAD}:
             return
-        self._move(Event.RESET)
+        self._move(PhaseEvent.RESET)
         if self.is_frozen:
             try:
                 self._thaw()
@@ -471,10 +471,10 @@ class ExecutionEnvironment:
                 return
         self._processes.end(reason)
 
-    def _move(self, event: Event) -> None:
+    def _move(self, event: PhaseEvent) -> None:
         self._phase = after(self._phase, event)
 
-    def _become_available(self, event: Event) -> None:
+    def _become_available(self, event: PhaseEvent) -> None:
         self._move(event)
         self.idle_since = time.monotonic()
         if not self.is_held:
@@ -485,7 +485,7 @@ class ExecutionEnvironment:
         if self._phase is Phase.DEAD:
             return
         was_starting = self._phase is Phase.STARTING
-        self._move(Event.SANDBOX_LOST)
+        self._move(PhaseEvent.SANDBOX_LOST)
         try:
             self._end_life(was_starting=was_starting)
         finally:

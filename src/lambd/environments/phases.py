@@ -33,7 +33,7 @@ class Phase(StrEnum):
     DEAD = "DEAD"
 
 
-class Event(StrEnum):
+class PhaseEvent(StrEnum):
     """What happens to it; the values are the words of the diagram."""
 
     INITIALISED = "initialised"
@@ -48,18 +48,18 @@ class Event(StrEnum):
 
 
 _S = Phase
-TRANSITIONS: Mapping[Event, Mapping[Phase, Phase]] = MappingProxyType(
+TRANSITIONS: Mapping[PhaseEvent, Mapping[Phase, Phase]] = MappingProxyType(
     {
-        Event.INITIALISED: {_S.STARTING: _S.IDLE},
-        Event.INVOKE: {_S.IDLE: _S.BUSY, _S.COLD: _S.INVOKE_INIT},
-        Event.READY: {_S.INVOKE_INIT: _S.BUSY},
-        Event.RESPONSE: {_S.BUSY: _S.FINISHING},
-        Event.NEXT: {_S.FINISHING: _S.IDLE},
-        Event.RESET: dict.fromkeys(
+        PhaseEvent.INITIALISED: {_S.STARTING: _S.IDLE},
+        PhaseEvent.INVOKE: {_S.IDLE: _S.BUSY, _S.COLD: _S.INVOKE_INIT},
+        PhaseEvent.READY: {_S.INVOKE_INIT: _S.BUSY},
+        PhaseEvent.RESPONSE: {_S.BUSY: _S.FINISHING},
+        PhaseEvent.NEXT: {_S.FINISHING: _S.IDLE},
+        PhaseEvent.RESET: dict.fromkeys(
             (_S.STARTING, _S.IDLE, _S.BUSY, _S.FINISHING, _S.INVOKE_INIT), _S.RESETTING
         ),
-        Event.ENDED: {_S.RESETTING: _S.COLD},
-        Event.SANDBOX_LOST: {phase: _S.DEAD for phase in _S if phase is not _S.DEAD},
+        PhaseEvent.ENDED: {_S.RESETTING: _S.COLD},
+        PhaseEvent.SANDBOX_LOST: {phase: _S.DEAD for phase in _S if phase is not _S.DEAD},
     }
 )
 
@@ -74,11 +74,11 @@ LOST = frozenset({Phase.RESETTING, Phase.COLD, Phase.DEAD})
 class InvalidPhaseError(Exception):
     """Something happened to an environment that cannot, where it stands: a fault of ours."""
 
-    def __init__(self, phase: Phase, event: Event) -> None:
+    def __init__(self, phase: Phase, event: PhaseEvent) -> None:
         super().__init__(f"An environment that is {phase} met: {event}")
 
 
-def after(phase: Phase, event: Event) -> Phase:
+def after(phase: Phase, event: PhaseEvent) -> Phase:
     """The phase that follows.
 
     Raises:

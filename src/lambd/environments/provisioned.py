@@ -38,7 +38,7 @@ _RETRY_S = 1.0
 _GRACE_S = 0.05
 
 
-class Host(Protocol):
+class GroupHost(Protocol):
     """What a group needs of the pool it belongs to."""
 
     def want_start(self, group: ProvisionedGroup) -> None:
@@ -81,7 +81,7 @@ class ProvisionedGroup:
         *,
         hosted: HostedVersion,
         starter: EnvironmentStarter,
-        host: Host,
+        host: GroupHost,
         tasks: asyncio.TaskGroup,
         changed: Callable[[], None],
     ) -> None:

@@ -24,7 +24,7 @@ OnDemand = Callable[[HostedVersion, float, AcquiredCallback], None]
 
 
 class ProvisionedGroups:
-    """See the module header; on the event loop. Implements `provisioned.Host`."""
+    """See the module header; on the event loop. Implements `provisioned.GroupHost`."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class ProvisionedGroups:
         wanted = (scope.account_id, scope.region, name, qualifier)
         return [each for key, each in self._groups.items() if key[:4] == wanted and each.target]
 
-    # -- lambd.environments.provisioned.Host
+    # -- lambd.environments.provisioned.GroupHost
 
     def want_start(self, group: ProvisionedGroup) -> None:
         """Call a group's `begin` when it is its turn."""

@@ -28,7 +28,7 @@ class Family(StrEnum):
     CUSTOM = "custom"
 
 
-class Status(StrEnum):
+class SupportStatus(StrEnum):
     """What CreateFunction makes of an identifier."""
 
     CREATABLE = "creatable"
@@ -165,22 +165,22 @@ def _table() -> Iterator[Runtime]:
 RUNTIMES: dict[str, Runtime] = {runtime.identifier: runtime for runtime in _table()}
 
 
-def status(identifier: str, today: date) -> Status:
+def status(identifier: str, today: date) -> SupportStatus:
     """Tell whether a function may be created with an identifier; matching is case-sensitive."""
     runtime = RUNTIMES.get(identifier)
     if runtime is None:
-        return Status.UNKNOWN
+        return SupportStatus.UNKNOWN
     if runtime.is_retired:
-        return Status.DEPRECATED
+        return SupportStatus.DEPRECATED
     # DEVIATION: AWS blocks creation with an old runtime from a date on (python3.9, nodejs20.x and
     # provided.al2 have been); lambd lets functions be created with every runtime that it can
     # itself run, because people run old functions on their own machines, and no test run should
     # break on a date.
     if _is_runnable(runtime):
-        return Status.CREATABLE
+        return SupportStatus.CREATABLE
     if runtime.create_blocked_on is not None and today >= runtime.create_blocked_on:
-        return Status.DEPRECATED
-    return Status.CREATABLE
+        return SupportStatus.DEPRECATED
+    return SupportStatus.CREATABLE
 
 
 def _is_runnable(runtime: Runtime) -> bool:
@@ -198,7 +198,7 @@ def _is_runnable(runtime: Runtime) -> bool:
 
 def creatable_identifiers(today: date) -> tuple[str, ...]:
     """The identifiers in AWS's enum message, in its order."""
-    return tuple(name for name in RUNTIMES if status(name, today) is Status.CREATABLE)
+    return tuple(name for name in RUNTIMES if status(name, today) is SupportStatus.CREATABLE)
 
 
 def refusal(identifier: str, today: date) -> str | None:
@@ -207,15 +207,15 @@ def refusal(identifier: str, today: date) -> str | None:
     Source: api.md section 3.3 and 3.4, recorded from AWS (the order of the list is ours).
     """
     match status(identifier, today):
-        case Status.CREATABLE:
+        case SupportStatus.CREATABLE:
             return None
-        case Status.DEPRECATED:
+        case SupportStatus.DEPRECATED:
             return (
                 f"The runtime parameter of {identifier} is no longer supported for creating or "
                 "updating AWS Lambda functions. We recommend you use a supported runtime while "
                 "creating or updating functions."
             )
-        case Status.UNKNOWN:
+        case SupportStatus.UNKNOWN:
             supported = ", ".join(creatable_identifiers(today))
             return (
                 f"Value {identifier} at 'runtime' failed to satisfy constraint: Member must "

@@ -69,7 +69,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ArchiveEntry:
     """One checked entry. `mode` holds permission bits only."""
 
     info: zipfile.ZipInfo
@@ -169,9 +169,9 @@ def _write_file(path: Path, chunks: Iterator[bytes], mode: int) -> None:
 # --- the tree ----------------------------------------------------------------------------------
 
 
-def _checked_entries(archive: zipfile.ZipFile) -> dict[str, Entry]:
+def _checked_entries(archive: zipfile.ZipFile) -> dict[str, ArchiveEntry]:
     """Entries by normalised path (`a/b`), in the archive's order, known to fit together."""
-    entries: dict[str, Entry] = {}
+    entries: dict[str, ArchiveEntry] = {}
     for info in archive.infolist():
         path, entry = _path(info), _entry(info)
         if not path and entry.kind is Kind.DIRECTORY:
@@ -185,7 +185,7 @@ def _checked_entries(archive: zipfile.ZipFile) -> dict[str, Entry]:
     return entries
 
 
-def _parents(entries: Mapping[str, Entry]) -> set[str]:
+def _parents(entries: Mapping[str, ArchiveEntry]) -> set[str]:
     """Every directory that the paths imply."""
     parents: set[str] = set()
     for path in entries:
@@ -212,7 +212,7 @@ def _path(info: zipfile.ZipInfo) -> str:
     return path
 
 
-def _entry(info: zipfile.ZipInfo) -> Entry:
+def _entry(info: zipfile.ZipInfo) -> ArchiveEntry:
     if info.flag_bits & _ENCRYPTED or info.compress_type not in _COMPRESSION:
         raise ArtifactError(f"The entry {info.filename!r} is encrypted or compressed unusually.")
     attributes = info.external_attr >> 16 if info.create_system in _UNIX_SYSTEMS else 0
@@ -229,10 +229,10 @@ def _entry(info: zipfile.ZipInfo) -> Entry:
     mode = attributes & 0o777 if attributes else default
     # DEVIATION: AWS takes the bits as they are, and a function whose files its unprivileged user
     # cannot read fails; Python's own `ZipFile.writestr` makes such archives. Here they are readable.
-    return Entry(info=info, kind=kind, mode=mode | readable)
+    return ArchiveEntry(info=info, kind=kind, mode=mode | readable)
 
 
-def _link_target(contents: _Contents, path: str, entry: Entry) -> str:
+def _link_target(contents: _Contents, path: str, entry: ArchiveEntry) -> str:
     """Where a link points: to an absolute path, or inside the tree whatever other links do.
 
     Of a relative one, the link's own directory is a real one. Going up from there first and only then down through
@@ -316,7 +316,7 @@ class _Contents:
         """All together so far."""
         return self._max_bytes - self._left
 
-    def read(self, entry: Entry) -> Iterator[bytes]:
+    def read(self, entry: ArchiveEntry) -> Iterator[bytes]:
         """The bytes of an entry, in chunks; the checksum is verified at the end."""
         with _malformed_is_artifact_error():
             stream = self._archive.open(entry.info)

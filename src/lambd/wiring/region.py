@@ -34,14 +34,14 @@ from lambd.model.function_controls import FunctionControls, FunctionUrl
 from lambd.model.invocations import InvocationRequest
 from lambd.runtimes import catalogue
 from lambd.services.autoscaling.api import AutoscalingApi
-from lambd.services.autoscaling.engine import Autoscaler
+from lambd.services.autoscaling.engine import ScalingEngine
 from lambd.services.dispatch.engine import ScheduleEngine
 from lambd.services.dispatch.handover import Handover
 from lambd.services.dispatch.sources import Sources
 from lambd.services.eventbridge.api import EventsApi
 from lambd.services.eventbridge.source import RuleSource
 from lambd.services.logs.api import LogsApi
-from lambd.services.logs.deliveries import Deliveries
+from lambd.services.logs.deliveries import SubscriptionDeliveries
 from lambd.services.logs.query_runs import QueryRuns
 from lambd.services.logs.store import LogStore
 from lambd.services.scheduler.api import SchedulerApi
@@ -172,12 +172,12 @@ class Region:
             url_domain=url_domain(settings),
         )
         contexts = self._lambda_api.context
-        self.log_deliveries = Deliveries(
+        self.log_deliveries = SubscriptionDeliveries(
             authority=self._authority, contexts=contexts, invoke=self.pipeline.invoke
         )
         self.logs.on_delivery(self.log_deliveries.take)
         self.log_queries = QueryRuns()
-        self.autoscaler = Autoscaler(
+        self.autoscaler = ScalingEngine(
             database=database,
             context=partial(contexts, principals.service("application-autoscaling.amazonaws.com")),
             provisioned_use=partial(self._machine.pool.provisioned.use, self.scope),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambd.api.coverage import Status, render_coverage, request_members
+from lambd.api.coverage import OperationStatus, render_coverage, request_members
 from lambd.api.unsupported import LIMITED, REFUSED
 from lambd.wire.service_model import load_model
 
@@ -46,10 +46,10 @@ def test_members_of_structures_are_told_apart() -> None:
     """One by one, unless the structure is refused whole."""
     members = request_members(OPERATIONS["CreateFunction"], is_handled=True)
     found = {member.path: member.status for member in members}
-    assert found["Environment.Variables"] is Status.REAL
-    assert found["VpcConfig"] is Status.REFUSED
+    assert found["Environment.Variables"] is OperationStatus.REAL
+    assert found["VpcConfig"] is OperationStatus.REFUSED
     assert "VpcConfig.SubnetIds" not in found
-    assert found["Code.ImageUri"] is Status.REFUSED
+    assert found["Code.ImageUri"] is OperationStatus.REFUSED
 
 
 def test_refused_members_are_members() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lambd.cli import output
-from lambd.cli.api import LogEvent
+from lambd.cli.api import LogLine
 from lambd.config import Settings
 
 
@@ -82,13 +82,13 @@ def test_payload_value(payload: bytes, value: object) -> None:
 
 def test_log_line_has_time_and_message() -> None:
     """Milliseconds, UTC, and no second line break."""
-    event = LogEvent(id="1", timestamp_ms=1_700_000_000_123, stream="s", message="START\n")
+    event = LogLine(id="1", timestamp_ms=1_700_000_000_123, stream="s", message="START\n")
     assert output.log_line(event) == "2023-11-14T22:13:20.123Z START"
 
 
 def test_log_json_is_one_line() -> None:
     """One object a line, so that it can be read as it comes."""
-    event = LogEvent(id="1", timestamp_ms=0, stream="s", message="a\nb\n")
+    event = LogLine(id="1", timestamp_ms=0, stream="s", message="a\nb\n")
     line = output.log_json(event)
     assert "\n" not in line
     assert json.loads(line) == {

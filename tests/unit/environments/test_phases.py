@@ -11,9 +11,9 @@ from hypothesis.strategies import lists, sampled_from
 from lambd.environments.phases import (
     ON_ITS_WAY,
     TRANSITIONS,
-    Event,
     InvalidPhaseError,
     Phase,
+    PhaseEvent,
     after,
 )
 
@@ -30,7 +30,7 @@ def test_every_phase_can_be_reached() -> None:
 
 def test_nothing_follows_death() -> None:
     """Whatever happens to what is dead is a fault."""
-    for event in Event:
+    for event in PhaseEvent:
         with pytest.raises(InvalidPhaseError, match="DEAD"):
             after(Phase.DEAD, event)
 
@@ -44,8 +44,8 @@ def test_what_is_on_its_way_becomes_available() -> None:
         assert next_ones & {Phase.IDLE, Phase.COLD}
 
 
-@given(lists(sampled_from(Event)))
-def test_an_invocation_is_under_way_in_few_phases(events: list[Event]) -> None:
+@given(lists(sampled_from(PhaseEvent)))
+def test_an_invocation_is_under_way_in_few_phases(events: list[PhaseEvent]) -> None:
     """Between `invoke` and what ends it an environment is never available."""
     phase, has_invocation = Phase.STARTING, False
     for event in events:
@@ -53,15 +53,15 @@ def test_an_invocation_is_under_way_in_few_phases(events: list[Event]) -> None:
             phase = after(phase, event)
         except InvalidPhaseError:
             continue
-        has_invocation = event is Event.INVOKE or (
-            has_invocation and event in {Event.READY, Event.RESPONSE}
+        has_invocation = event is PhaseEvent.INVOKE or (
+            has_invocation and event in {PhaseEvent.READY, PhaseEvent.RESPONSE}
         )
         assert has_invocation is (phase in {Phase.BUSY, Phase.FINISHING, Phase.INVOKE_INIT})
 
 
 def test_every_pair_is_either_allowed_or_refused() -> None:
     """`after` says what the table says."""
-    for phase, event in itertools.product(Phase, Event):
+    for phase, event in itertools.product(Phase, PhaseEvent):
         goal = TRANSITIONS[event].get(phase)
         if goal is not None:
             assert after(phase, event) is goal

@@ -10,7 +10,7 @@ import botocore.session
 import pytest
 
 from lambd.runtimes import catalogue
-from lambd.runtimes.catalogue import RUNTIMES, Family, Status
+from lambd.runtimes.catalogue import RUNTIMES, Family, SupportStatus
 
 TODAY = date(2026, 11, 24)
 
@@ -33,13 +33,13 @@ def test_knows_every_identifier_of_the_service_model() -> None:
 )
 def test_what_lambd_runs_stays_creatable_after_aws_has_blocked_it(identifier: str) -> None:
     """Dates do not stop runtimes that lambd runs itself."""
-    assert catalogue.status(identifier, date(2040, 1, 1)) is Status.CREATABLE
+    assert catalogue.status(identifier, date(2040, 1, 1)) is SupportStatus.CREATABLE
 
 
 @pytest.mark.parametrize("identifier", ["python3.8", "python2.7", "nodejs", "go1.x", "provided"])
 def test_retired_identifiers_are_deprecated(identifier: str) -> None:
     """Enum leftovers get the deprecation message and not the enum message."""
-    assert catalogue.status(identifier, TODAY) is Status.DEPRECATED
+    assert catalogue.status(identifier, TODAY) is SupportStatus.DEPRECATED
     refusal = catalogue.refusal(identifier, TODAY)
     assert refusal is not None
     assert refusal.startswith(f"The runtime parameter of {identifier} is no longer supported")
@@ -48,7 +48,7 @@ def test_retired_identifiers_are_deprecated(identifier: str) -> None:
 @pytest.mark.parametrize("identifier", ["Python3.12", "python3.12 ", "", "python4.0", "cobol"])
 def test_anything_else_is_unknown(identifier: str) -> None:
     """Matching is exact and case-sensitive."""
-    assert catalogue.status(identifier, TODAY) is Status.UNKNOWN
+    assert catalogue.status(identifier, TODAY) is SupportStatus.UNKNOWN
 
 
 def test_enum_message_lists_what_can_be_created() -> None:
@@ -66,8 +66,8 @@ def test_enum_message_lists_what_can_be_created() -> None:
 
 def test_runtimes_we_cannot_run_are_blocked_by_date() -> None:
     """A foreign runtime is creatable up to the day on which AWS blocks it."""
-    assert catalogue.status("ruby3.2", date(2026, 8, 30)) is Status.CREATABLE
-    assert catalogue.status("ruby3.2", date(2026, 8, 31)) is Status.DEPRECATED
+    assert catalogue.status("ruby3.2", date(2026, 8, 30)) is SupportStatus.CREATABLE
+    assert catalogue.status("ruby3.2", date(2026, 8, 31)) is SupportStatus.DEPRECATED
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_each_python_with_pinned_libraries_is_creatable() -> None:
     """Every requirements file belongs to an identifier, and each line is hashed."""
     folder = Path(catalogue.__file__).parent / "requirements"
     for path in sorted(folder.glob("*.txt")):
-        assert catalogue.status(path.stem, TODAY) is Status.CREATABLE
+        assert catalogue.status(path.stem, TODAY) is SupportStatus.CREATABLE
         text = path.read_text()
         assert "awslambdaric==" in text
         assert "http" not in text

@@ -33,7 +33,7 @@ _SAMPLES = 60
 _TICK_MIN_S, _TICK_MAX_S = 0.02, 1.0
 
 
-class Autoscaler:
+class ScalingEngine:
     """See the module header; `run` under the root task group."""
 
     def __init__(

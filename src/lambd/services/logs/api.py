@@ -14,7 +14,7 @@ from lambd.control.context import ControlContext
 from lambd.model.arns import Scope
 from lambd.model.errors import InvalidParameterError
 from lambd.services.logs import patterns as log_patterns
-from lambd.services.logs.deliveries import Deliveries
+from lambd.services.logs.deliveries import SubscriptionDeliveries
 from lambd.services.logs.errors import error_table
 from lambd.services.logs.group_api import GroupApi
 from lambd.services.logs.group_names import group_arn, group_of, name_of
@@ -40,7 +40,11 @@ class LogsApi:
     """Answers CloudWatch Logs operations from the log store; safe for concurrent calls."""
 
     def __init__(
-        self, store: LogStore, contexts: Contexts, deliveries: Deliveries, runs: QueryRuns
+        self,
+        store: LogStore,
+        contexts: Contexts,
+        deliveries: SubscriptionDeliveries,
+        runs: QueryRuns,
     ) -> None:
         self._store = store
         self._deliveries = deliveries

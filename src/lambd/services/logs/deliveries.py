@@ -38,7 +38,7 @@ _WAITING_DELIVERIES = 1000
 _EVENT_CHARACTERS = 200_000
 
 
-class Deliveries:
+class SubscriptionDeliveries:
     """See the module header. Methods are called on the event loop."""
 
     def __init__(self, *, authority: Authority, contexts: Contexts, invoke: Invoke) -> None:

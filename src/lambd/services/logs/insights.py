@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from lambd.services.logs import insights_functions
-from lambd.services.logs.insights_fields import Event, Time, Value, fields_of
+from lambd.services.logs.insights_fields import InsightsEvent, Time, Value, fields_of
 from lambd.services.logs.insights_syntax import (
     Column,
     Command,
@@ -42,7 +42,7 @@ class Counts:
 
 
 def run(
-    commands: Sequence[Command], events: Iterable[Event], limit: int | None, counts: Counts
+    commands: Sequence[Command], events: Iterable[InsightsEvent], limit: int | None, counts: Counts
 ) -> Iterator[list[tuple[str, str]]]:
     """The rows of a query, each the names and values that it shows.
 
@@ -92,7 +92,7 @@ def text(value: Value) -> str:
     return str(value)
 
 
-def _rows(events: Iterable[Event], counts: Counts, *, count_all: bool) -> Iterator[Row]:
+def _rows(events: Iterable[InsightsEvent], counts: Counts, *, count_all: bool) -> Iterator[Row]:
     for event in events:
         counts.scanned += 1
         counts.scanned_bytes += len(event.message)

@@ -19,7 +19,7 @@ class Time(int):
     """A moment, which results show as date and time."""
 
 
-class Event(NamedTuple):
+class InsightsEvent(NamedTuple):
     """One stored event."""
 
     id: int
@@ -40,7 +40,7 @@ _FIGURE = re.compile(r"\t([A-Z][A-Za-z ]+): ([0-9.]+) (ms|MB)")
 _BYTES_PER_MB = 1_000_000
 
 
-def fields_of(event: Event) -> dict[str, Value]:
+def fields_of(event: InsightsEvent) -> dict[str, Value]:
     """All fields of an event by name."""
     found: dict[str, Value] = {
         "@timestamp": Time(event.timestamp_ms),

@@ -13,9 +13,9 @@ from typing import Any
 
 from lambd.services.logs.insights_fields import Time, Value
 from lambd.services.logs.insights_syntax import (
-    Call,
     Expression,
     Field,
+    FunctionCall,
     Literal,
     MalformedQueryError,
     Pattern,
@@ -71,7 +71,7 @@ def compile_expression(expression: Expression) -> Getter:
             return lambda row: row.get(name)
         case Pattern():
             raise MalformedQueryError("A regular expression stands behind like or =~ only.")
-        case Call(name, arguments):
+        case FunctionCall(name, arguments):
             return _call(name, arguments)
 
 
@@ -84,18 +84,18 @@ def compile_aggregate(expression: Expression) -> Aggregate:
     match expression:
         case Literal(value):
             return lambda _rows: value
-        case Call(name, arguments) if name in _ARITHMETIC:
+        case FunctionCall(name, arguments) if name in _ARITHMETIC:
             left, right = (compile_aggregate(argument) for argument in arguments)
             return lambda rows: _compute(name, left(rows), right(rows))
-        case Call("count", ()):
+        case FunctionCall("count", ()):
             return len
-        case Call("pct" | "percentile", (of, Literal(int() | float() as percent))):
+        case FunctionCall("pct" | "percentile", (of, Literal(int() | float() as percent))):
             getter = compile_expression(of)
             return lambda rows: _percentile(_values(rows, getter), percent)
-        case Call(name, (of,)) if name in _AGGREGATES:
+        case FunctionCall(name, (of,)) if name in _AGGREGATES:
             getter, aggregate = compile_expression(of), _AGGREGATES[name]
             return lambda rows: aggregate(_values(rows, getter))
-        case Call("earliest" | "latest" as name, (of,)):
+        case FunctionCall("earliest" | "latest" as name, (of,)):
             getter = compile_expression(of)
             return lambda rows: _at_the_end(rows, getter, is_latest=name == "latest")
         case _:

@@ -59,14 +59,14 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """A function, an aggregate or an operator with its operands."""
 
     name: str
     arguments: tuple[Expression, ...]
 
 
-Expression = Literal | Field | Pattern | Call
+Expression = Literal | Field | Pattern | FunctionCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +254,7 @@ class _Parser:
         parts = [part()]
         while self._keyword(keyword):
             parts.append(part())
-        return parts[0] if len(parts) == 1 else Call(keyword, tuple(parts))
+        return parts[0] if len(parts) == 1 else FunctionCall(keyword, tuple(parts))
 
     def _negation(self) -> Expression:
         if not self._keyword("not"):
@@ -262,7 +262,7 @@ class _Parser:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             raise MalformedQueryError("The query is nested too deeply.")
-        found = Call("not", (self._negation(),))
+        found = FunctionCall("not", (self._negation(),))
         self._depth -= 1
         return found
 
@@ -271,19 +271,19 @@ class _Parser:
         sign = self._match(_COMPARISON)
         if sign is not None:
             if sign[0] == "=~":
-                return Call("like", (left, self._like_operand()))
-            return Call(sign[0], (left, self._sum()))
+                return FunctionCall("like", (left, self._like_operand()))
+            return FunctionCall(sign[0], (left, self._sum()))
         start = self._position
         is_negated = self._keyword("not")
         found: Expression
         if self._keyword("like"):
-            found = Call("like", (left, self._like_operand()))
+            found = FunctionCall("like", (left, self._like_operand()))
         elif self._keyword("in"):
-            found = Call("in", (left, *self._list()))
+            found = FunctionCall("in", (left, *self._list()))
         else:
             self._position = start
             return left
-        return Call("not", (found,)) if is_negated else found
+        return FunctionCall("not", (found,)) if is_negated else found
 
     def _like_operand(self) -> Expression:
         regex = self._match(_REGEX)
@@ -306,12 +306,12 @@ class _Parser:
         found = part()
         while not self._at_end() and (sign := self._text[self._position]) in signs:
             self._take(sign)
-            found = Call(sign, (found, part()))
+            found = FunctionCall(sign, (found, part()))
         return found
 
     def _signed(self) -> Expression:
         if self._take("-"):
-            return Call("-", (Literal(0), self._primary()))
+            return FunctionCall("-", (Literal(0), self._primary()))
         return self._primary()
 
     def _primary(self) -> Expression:
@@ -328,7 +328,7 @@ class _Parser:
         name = self._field_name()
         if not self._take("("):
             return Field(name)
-        return Call(name.lower(), self._arguments(name.lower()))
+        return FunctionCall(name.lower(), self._arguments(name.lower()))
 
     def _arguments(self, function: str) -> tuple[Expression, ...]:
         if function == "count" and self._take("*"):

@@ -21,7 +21,7 @@ from sqlalchemy import select
 
 from lambd.services.logs import insights
 from lambd.services.logs.insights import Counts
-from lambd.services.logs.insights_fields import Event
+from lambd.services.logs.insights_fields import InsightsEvent
 from lambd.services.logs.insights_syntax import parse_query
 from lambd.services.logs.tables import events, groups, streams
 
@@ -83,7 +83,7 @@ def answer(task: QueryTask) -> QueryAnswer:
     )
 
 
-def _newest_first(connection: sqlalchemy.Connection, task: QueryTask) -> Iterator[Event]:
+def _newest_first(connection: sqlalchemy.Connection, task: QueryTask) -> Iterator[InsightsEvent]:
     log = groups.c.name
     query = (
         select(
@@ -102,7 +102,7 @@ def _newest_first(connection: sqlalchemy.Connection, task: QueryTask) -> Iterato
     )
     with connection.execution_options(yield_per=1000).execute(query) as result:
         for event_id, name, *rest in result:
-            yield Event(event_id, f"{task.account_id}:{name}", *rest)
+            yield InsightsEvent(event_id, f"{task.account_id}:{name}", *rest)
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from lambd.control.context import ControlContext
 from lambd.model.errors import InvalidParameterError
 from lambd.services.logs import patterns
-from lambd.services.logs.deliveries import Deliveries
+from lambd.services.logs.deliveries import SubscriptionDeliveries
 from lambd.services.logs.store import LogStore
 from lambd.services.logs.subscriptions import Subscription
 from lambd.services.service import Handler
@@ -19,7 +19,7 @@ _UNSUPPORTED = ("applyOnTransformedLogs", "fieldSelectionCriteria", "emitSystemF
 class SubscriptionApi:
     """Answers the operations; safe for concurrent calls."""
 
-    def __init__(self, store: LogStore, deliveries: Deliveries) -> None:
+    def __init__(self, store: LogStore, deliveries: SubscriptionDeliveries) -> None:
         self._store = store
         self._deliveries = deliveries
 

@@ -20,7 +20,7 @@ from lambd.model.invocations import InvocationRequest, InvocationResult, Invocat
 from lambd.model.limits import Limits
 from lambd.model.policies import Principal, parse_policy
 from lambd.runtimes import catalogue
-from lambd.services.logs.deliveries import Deliveries
+from lambd.services.logs.deliveries import SubscriptionDeliveries
 from lambd.services.logs.subscriptions import DeliveredEvent, Delivery
 from lambd.store.controls_cache import ControlsCache
 
@@ -78,14 +78,14 @@ def policy(principal: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Id": "default", "Statement": [statement]})
 
 
-def deliveries(functions: Lambda, principal: str = "logs.amazonaws.com") -> Deliveries:
-    """Deliveries to a function whose policy names a service."""
+def deliveries(functions: Lambda, principal: str = "logs.amazonaws.com") -> SubscriptionDeliveries:
+    """SubscriptionDeliveries to a function whose policy names a service."""
 
     async def settings(_: str) -> FunctionControls | None:
         return FunctionControls(policies={"$LATEST": parse_policy(policy(principal))})
 
     authority = Authority(SCOPE, ControlsCache(settings))
-    return Deliveries(authority=authority, contexts=contexts, invoke=functions.invoke)
+    return SubscriptionDeliveries(authority=authority, contexts=contexts, invoke=functions.invoke)
 
 
 def delivery(*events: DeliveredEvent) -> Delivery:
@@ -100,7 +100,7 @@ def unpacked(request: InvocationRequest) -> dict[str, Any]:
     return document
 
 
-async def deliver(taker: Deliveries, functions: Lambda, *made: Delivery) -> None:
+async def deliver(taker: SubscriptionDeliveries, functions: Lambda, *made: Delivery) -> None:
     """Have them delivered, until so many requests have come as deliveries were made."""
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(taker.run())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambd.services.logs.insights import Counts, check, run
-from lambd.services.logs.insights_fields import Event
+from lambd.services.logs.insights_fields import InsightsEvent
 from lambd.services.logs.insights_syntax import MalformedQueryError, parse_query
 
 NOW = 1_795_491_805_000
@@ -24,10 +24,10 @@ MESSAGES = (
 )
 
 
-def events(*messages: str) -> list[Event]:
+def events(*messages: str) -> list[InsightsEvent]:
     """Events a minute apart, the newest first."""
     made = [
-        Event(number, "1:group", "s", NOW + number * 60_000, NOW, message)
+        InsightsEvent(number, "1:group", "s", NOW + number * 60_000, NOW, message)
         for number, message in enumerate(messages)
     ]
     return made[::-1]
