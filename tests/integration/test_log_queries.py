@@ -133,6 +133,21 @@ async def test_query_that_fails_is_told(task: QueryTask) -> None:
     assert run.status is QueryStatus.FAILED
 
 
+async def test_fault_of_ours_fails_one_query(
+    task: QueryTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No process can be had, say; the next one is answered."""
+    runs = QueryRuns()
+    async with working(runs):
+        with monkeypatch.context() as patched:
+            patched.setattr("sys.executable", "/nowhere/python")
+            run = await ended(runs.start(task, 7))
+        next_one = await ended(runs.start(task, 8))
+
+    assert run.status is QueryStatus.FAILED
+    assert next_one.status is QueryStatus.COMPLETE
+
+
 async def test_so_many_queries_wait_and_so_many_are_kept(task: QueryTask) -> None:
     """Those that have ended make room."""
     runs = QueryRuns()

@@ -62,6 +62,8 @@ class SubscriptionDeliveries:
                 await self._deliver(delivery)
             except PlatformError as error:
                 _report("log_delivery_failed", delivery, error.message)
+            except Exception:  # noqa: BLE001 - a task root
+                _log.exception("log_delivery_broken", action="deliver", group=delivery.group)
 
     async def check(self, group: str, destination_arn: str) -> None:
         """Find out whether a destination can be delivered to.

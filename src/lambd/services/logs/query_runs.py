@@ -126,6 +126,9 @@ class QueryRuns:
                     status = await _answer(run)
             except TimeoutError:
                 status = QueryStatus.TIMEOUT
+            except Exception:  # noqa: BLE001 - a task root
+                _log.exception("log_query_broken", action="query", query=run.id)
+                status = QueryStatus.FAILED
             if not run.has_ended:
                 run.status = status
 

@@ -219,7 +219,9 @@ class LogStore:
         await asyncio.shield(future)
 
     async def expire(self) -> None:
-        """Remove the events that are older than their group keeps them."""
+        """Remove the events that are older than their group keeps them; not before `open`."""
+        if self._engine is None:
+            return
         try:
             await self._write(lambda writer: writer.expire(self._clock()))
         except sqlalchemy.exc.SQLAlchemyError as exc:

@@ -33,7 +33,7 @@ EVENT = DeliveredEvent(7, 1_795_491_805_000, "a\n")
 class Lambda:
     """Remembers what it is asked to run."""
 
-    def __init__(self, error: PlatformError | None = None) -> None:
+    def __init__(self, error: Exception | None = None) -> None:
         self.requests: list[InvocationRequest] = []
         self._came = asyncio.Semaphore(0)
         self._error = error
@@ -145,9 +145,10 @@ async def test_large_deliveries_come_in_parts() -> None:
     assert ids == [[0, 1], [2, 3], [4]]
 
 
-async def test_what_fails_is_dropped() -> None:
-    """The next is delivered."""
-    functions = Lambda(NotFoundError("Function not found"))
+@pytest.mark.parametrize("error", [NotFoundError("Function not found"), OSError("a fault")])
+async def test_what_fails_is_dropped(error: Exception) -> None:
+    """The next is delivered, after a fault of ours too."""
+    functions = Lambda(error)
 
     await deliver(deliveries(functions), functions, delivery(EVENT), delivery(EVENT))
 
