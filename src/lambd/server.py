@@ -55,10 +55,25 @@ def serve(settings: Settings, on_ready: ReadyCallback | None = None) -> int:
         if settings.driver != PROCESS_DRIVER:
             enter_private_mounts()
         uvloop.run(_main(settings, on_ready))
-    except PlatformError as error:
-        _log.critical("server_failed", error=error.message)
-        return 1
+    except (PlatformError, OSError) as error:
+        return _tell(error)
+    except BaseExceptionGroup as group:
+        known, others = group.split((PlatformError, OSError))
+        if known is None or others is not None:
+            raise
+        return _tell(known)
     return 0
+
+
+def _tell(error: BaseException) -> int:
+    """Say in a line each what this machine, and not lambd, is the cause of; the exit status."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            _tell(each)
+    else:
+        message = error.message if isinstance(error, PlatformError) else str(error)
+        _log.critical("server_failed", error=message)
+    return 1
 
 
 async def _main(settings: Settings, on_ready: ReadyCallback | None) -> None:

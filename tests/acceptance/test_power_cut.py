@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from tests.acceptance.conftest import ROLE, RUNTIME, Server, wait_at_rest, zipped
+from tests.acceptance.disks import Disk
 from tests.acceptance.function_logs import wait_for_log
 
 if TYPE_CHECKING:
@@ -32,37 +31,6 @@ SOURCE = """
         print(f"ran {event.get('number')};")
         return VALUE
 """
-
-
-class Disk:
-    """An ext4 file system in a file, mounted at a directory beside it."""
-
-    def __init__(self, image: Path) -> None:
-        self.image = image
-        self.directory = image.with_suffix("")
-
-    @classmethod
-    def made(cls, image: Path) -> Disk:
-        """A new one, empty."""
-        with image.open("wb") as file:
-            file.truncate(2 << 30)
-        subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
-        return cls(image)
-
-    @contextlib.contextmanager
-    def mounted(self) -> Iterator[Path]:
-        """The directory, for as long as the block runs."""
-        self.directory.mkdir()
-        subprocess.run(["mount", "-o", "loop", self.image, self.directory], check=True)
-        try:
-            yield self.directory
-        finally:
-            subprocess.run(["umount", self.directory], check=True)
-
-    def copied_as_after_a_power_cut(self, image: Path) -> Disk:
-        """What has reached the disk until now; nothing is flushed for it."""
-        subprocess.run(["cp", "--sparse=always", self.image, image], check=True)
-        return Disk(image)
 
 
 @pytest.mark.timeout(180)

@@ -22,6 +22,7 @@ import structlog
 from sqlalchemy import event
 
 from lambd.store.directory import DirectoryLock
+from lambd.store.disk_faults import telling_of_disk_faults
 from lambd.store.free_space import checkpoint, give_back, prepare
 from lambd.store.migrate import migrate
 from lambd.store.writer import DoneCallback, Writer, driver_connection
@@ -99,8 +100,14 @@ class Database:
         """Open `<data_dir>/lambd.sqlite3`, bringing its schema up to date.
 
         Raises:
-            UnavailableError: another process has it open, or a newer lambd has written it.
+            UnavailableError: another process has it open, a newer lambd has written it, or the
+                disk does not let it be written.
         """
+        with telling_of_disk_faults(data_dir):
+            return cls._open(data_dir)
+
+    @classmethod
+    def _open(cls, data_dir: Path) -> Self:
         lock = DirectoryLock(data_dir)
         path = data_dir / "lambd.sqlite3"
         engine = create_sqlite_engine(path)
