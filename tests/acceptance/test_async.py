@@ -195,6 +195,10 @@ def test_dead_letter_queues(platform: Server, moto: Moto) -> None:
     invoke(aws, name, b'"version"', Qualifier="1")
     (message,) = moto.messages(url)
     assert message["Body"] == '"version"'
+    # An empty structure says nothing.
+    kept: Any = aws.update_function_configuration(FunctionName=name, DeadLetterConfig={})
+    assert kept["DeadLetterConfig"] == {"TargetArn": topic}
+    wait_at_rest(aws, name)
     aws.update_function_configuration(FunctionName=name, DeadLetterConfig={"TargetArn": ""})
     assert "DeadLetterConfig" not in wait_at_rest(aws, name)
 

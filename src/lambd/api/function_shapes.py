@@ -42,7 +42,10 @@ def configuration_changes(params: Members) -> ConfigurationChanges:
             system_log_level=logging.get("SystemLogLevel"),
             log_group=logging.get("LogGroup"),
         ),
-        dead_letter_arn=UNCHANGED if dead_letter is None else dead_letter.get("TargetArn") or None,
+        # An empty structure says nothing, an empty text clears [L].
+        dead_letter_arn=UNCHANGED
+        if dead_letter is None or "TargetArn" not in dead_letter
+        else dead_letter["TargetArn"] or None,
     )
 
 

@@ -16,6 +16,7 @@ from lambd.control.versions import page_size
 from lambd.model.aliases import AdditionalVersion, Alias
 from lambd.model.arns import LATEST, FunctionReference
 from lambd.model.errors import (
+    AccountLimitError,
     AliasLimitExceededError,
     ConflictError,
     InvalidParameterError,
@@ -220,7 +221,7 @@ def _check_routing(
     if alias.additional is None:
         return
     if alias.version == LATEST:
-        raise InvalidParameterError(
+        raise AccountLimitError(
             "$LATEST is not supported for an alias pointing to more than 1 version"
         )
     version = alias.additional.version

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lambd.control.context import ControlContext
 from lambd.control.guards import require_function, require_version
 from lambd.model.arns import LATEST, FunctionReference, is_alias_name
-from lambd.model.errors import InvalidParameterError
+from lambd.model.errors import AccountLimitError, InvalidParameterError
 from lambd.model.function_controls import RecursiveLoop, RuntimeManagement, UpdateRuntimeOn
 from lambd.model.functions import FunctionVersion
 from lambd.store import function_controls as rows
@@ -53,7 +53,7 @@ def put_function_concurrency(
     left = total - claimed_concurrency(connection) + claimed - reserved
     least = context.limits.unreserved_concurrency
     if left < least and reserved > claimed:
-        raise InvalidParameterError(
+        raise AccountLimitError(
             "Specified ReservedConcurrentExecutions for function decreases account's "
             f"UnreservedConcurrentExecution below its minimum value of [{least}]."
         )

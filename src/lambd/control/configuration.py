@@ -14,10 +14,13 @@ from dataclasses import dataclass, fields, replace
 from enum import Enum, auto
 
 from lambd.control.context import ControlContext
-from lambd.model.errors import ConstraintViolationError, InvalidParameterError
+from lambd.model.errors import (
+    AccessDeniedError,
+    ConstraintViolationError,
+    InvalidParameterError,
+)
 from lambd.model.functions import FunctionConfig, LoggingConfig
 from lambd.model.limits import (
-    EPHEMERAL_STORAGE_MAX_MIB,
     EPHEMERAL_STORAGE_MIN_MIB,
     MEMORY_MAX_MIB,
     MEMORY_MIN_MIB,
@@ -111,19 +114,28 @@ def apply_changes(
     if isinstance(changes.logging, LoggingChanges):
         sent["logging"] = _merge_logging(config.logging, changes.logging)
     changed = replace(config, **sent)
+    if isinstance(changes.role, str):
+        check_role(changes.role, context)
     if isinstance(changes.runtime, str):
         _check_runtime(changes.runtime, context)
     if isinstance(changes.environment, Mapping):
         _check_environment(changes.environment, context)
     if isinstance(changes.dead_letter_arn, str):
         _check_dead_letter(changes.dead_letter_arn)
-    _check_ranges(changed)
+    _check_ranges(changed, context)
     if changed.package_type == "Zip" and not (changed.runtime and changed.handler):
         raise InvalidParameterError(  # [K]
             "Runtime and Handler are mandatory parameters for functions created with deployment "
             "packages."
         )
     return changed
+
+
+def check_role(role: str, context: ControlContext) -> None:
+    """Raise AccessDeniedError if a role is not of the function's own account; the text is [K]."""
+    # DEVIATION: that the role exists, and that Lambda may assume it, is not looked at.
+    if role.split(":")[4:5] != [context.scope.account_id]:
+        raise AccessDeniedError("Cross-account pass role is not allowed.")
 
 
 def _check_runtime(runtime: str, context: ControlContext) -> None:
@@ -140,6 +152,13 @@ def _check_environment(variables: Mapping[str, str], context: ControlContext) ->
             "variables you have provided contains reserved keys that are currently not supported "
             f"for modification. Reserved keys used in this request: {', '.join(reserved)}"
         )
+    for key, value in variables.items():
+        if "\0" in value:
+            # No process can be given such a value. The text is ours.
+            raise InvalidParameterError(
+                "Lambda was unable to configure your environment variables because the value of "
+                f"{key} contains a null character."
+            )
     measured = json.dumps(dict(variables), separators=(",", ":"), ensure_ascii=False)
     limit = context.limits.environment_variables_bytes
     if len(measured.encode()) > limit:
@@ -158,7 +177,7 @@ def _check_dead_letter(arn: str) -> None:
         )
 
 
-def _check_ranges(config: FunctionConfig) -> None:
+def _check_ranges(config: FunctionConfig, context: ControlContext) -> None:
     """What AWS allows an ordinary function; the service model's ranges are wider (api.md 15)."""
     if not MEMORY_MIN_MIB <= config.memory_mib <= MEMORY_MAX_MIB:
         raise InvalidParameterError(  # [K], as accounts with a lower memory limit read it
@@ -171,7 +190,7 @@ def _check_ranges(config: FunctionConfig) -> None:
             config.ephemeral_storage_mib,
             "ephemeralStorage.size",
             EPHEMERAL_STORAGE_MIN_MIB,
-            EPHEMERAL_STORAGE_MAX_MIB,
+            context.limits.ephemeral_storage_mib,
         ),
     ):
         if not least <= value <= most:

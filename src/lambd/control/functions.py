@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from lambd.control.configuration import ConfigurationChanges, apply_changes
+from lambd.control.configuration import ConfigurationChanges, apply_changes, check_role
 from lambd.control.context import ControlContext
 from lambd.control.function_layers import check_unpacked_size, resolve_layers
 from lambd.control.guards import (
@@ -98,8 +98,10 @@ def create_function(
     Raises:
         ConflictError: the name is taken.
         InvalidParameterError, ConstraintViolationError: configuration or tags are not valid.
+        AccessDeniedError: the role is another account's.
         CodeStorageExceededError: no room for the code.
     """
+    check_role(request.role, context)
     config = apply_changes(FunctionConfig(role=request.role), request.configuration, context)
     config = replace(config, layers=resolve_layers(connection, context, request.layers))
     check_unpacked_size(context, config, request.code)

@@ -10,6 +10,7 @@ from lambd.control.guards import missing, require_function, require_version
 from lambd.control.versions import page_size
 from lambd.model.arns import LATEST, FunctionReference, is_alias_name
 from lambd.model.errors import (
+    AccountLimitError,
     ConflictError,
     InvalidParameterError,
 )
@@ -157,12 +158,12 @@ def _check_limits(
     limits = context.limits
     free = limits.concurrent_executions - rows.claimed_concurrency(connection) + own
     if requested > free:
-        raise InvalidParameterError(
+        raise AccountLimitError(
             "Specified ConcurrentExecutions for function is greater than account's unreserved "
             f"concurrency [{free}]."
         )
     if free - requested < limits.unreserved_concurrency and requested > own:
-        raise InvalidParameterError(
+        raise AccountLimitError(
             "Specified ConcurrentExecutions for function decreases account's "
             "UnreservedConcurrentExecution below its minimum value of "
             f"[{limits.unreserved_concurrency}]."

@@ -93,7 +93,7 @@ class ExecutionEnvironment:
         stream_limits: StreamLimits,
         is_provisioned: bool = False,
     ) -> None:
-        deployment = version.serving or version.deployment
+        deployment = version.served
         self.version = version
         self.config = deployment.config
         self._is_provisioned = is_provisioned

@@ -52,7 +52,7 @@ class FunctionLog:
         runtime_version: str,
         runtime_version_arn: str,
     ) -> None:
-        logging = (version.serving or version.deployment).config.logging
+        logging = version.served.config.logging
         self._store = store
         self._version = version
         self._group = logging.log_group or f"/aws/lambda/{version.name}"

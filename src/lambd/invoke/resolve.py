@@ -54,7 +54,7 @@ class VersionCache(Cached[tuple[str, str], Route]):
             version = await self.choose(name, qualifier)
         except NotFoundError:
             return None
-        return (version.serving or version.deployment).config.dead_letter_arn
+        return version.served.config.dead_letter_arn
 
 
 def serving_deployment(version: FunctionVersion) -> Deployment:

@@ -42,6 +42,10 @@ class InvalidParameterError(PlatformError):
     """A parameter is not valid for this service (`InvalidParameterValueException`)."""
 
 
+class AccountLimitError(InvalidParameterError):
+    """More than the account may have; what AWS answers then has no `Type`."""
+
+
 class InvalidTokenError(InvalidParameterError):
     """The provided marker is invalid."""
 

@@ -135,6 +135,11 @@ class FunctionVersion:
         return self.deployment.code
 
     @property
+    def served(self) -> Deployment:
+        """What invocations use, or will once the version is Active."""
+        return self.serving or self.deployment
+
+    @property
     def log_group(self) -> str:
         """The log group that this version writes to."""
         return self.config.logging.log_group or f"/aws/lambda/{self.name}"

@@ -66,7 +66,7 @@ class HostedVersion:
     @staticmethod
     def of(scope: Scope, version: FunctionVersion) -> HostedVersion:
         """A version with what invocations of it run now."""
-        deployment = version.serving or version.deployment
+        deployment = version.served
         return HostedVersion(scope=scope, version=version, deployment=deployment)
 
     @property

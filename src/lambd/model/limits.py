@@ -12,9 +12,9 @@ MIB = 1024 * 1024
 
 # Longest and shortest function timeout, seconds.
 TIMEOUT_MIN_S, TIMEOUT_MAX_S = 1, 900
-# Smallest and largest function memory and /tmp, MiB.
+# Smallest and largest function memory and smallest /tmp, MiB.
 MEMORY_MIN_MIB, MEMORY_MAX_MIB = 128, 10_240
-EPHEMERAL_STORAGE_MIN_MIB, EPHEMERAL_STORAGE_MAX_MIB = 512, 10_240
+EPHEMERAL_STORAGE_MIN_MIB = 512
 # One vCPU's worth of memory, MiB (architecture: CPU share by memory).
 MEMORY_MIB_PER_VCPU = 1769
 # On-demand initialisation phase, seconds (runtime.md section 3).
@@ -87,6 +87,8 @@ class Limits:
     streamed_response_burst_bytes: int = 6 * MIB
     streamed_response_bytes_per_s: int = 2 * MIB
     environment_variables_bytes: int = 4096
+    # Largest /tmp, MiB; AWS's own since August 2026.
+    ephemeral_storage_mib: int = 32_768
     tags_per_resource: int = 50
     layers_per_function: int = 5
     list_page_items: int = 50

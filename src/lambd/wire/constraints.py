@@ -19,8 +19,11 @@ from lambd.wire.patterns import compile_pattern
 # Appends to the list of violations what is wrong with the value at the path.
 Check = Callable[[Any, str, list[str]], None]
 
-# Enums whose members the service judges itself, with another error (api.md section 3.3).
-CHECKED_BY_SERVICE = frozenset({"Runtime"})
+# Members whose enum the service judges itself, with another error (api.md section 3.3). That of
+# layers (`CompatibleRuntime`) is judged like any other.
+CHECKED_BY_SERVICE = frozenset(
+    {("CreateFunctionRequest", "Runtime"), ("UpdateFunctionConfigurationRequest", "Runtime")}
+)
 # DEVIATION: AWS echoes a refused value whole; we stop here, characters, so that an answer stays
 # small whatever was sent.
 ECHOED_VALUE_CHARACTERS = 8192
@@ -74,7 +77,12 @@ class ConstraintCompiler:
         shape = self._shapes[shape_name]
         required = shape.get("required", [])
         checks = (
-            MemberCheck(name, lower_first(name), name in required, self.check(member["shape"]))
+            MemberCheck(
+                name,
+                lower_first(name),
+                name in required,
+                None if (shape_name, name) in CHECKED_BY_SERVICE else self.check(member["shape"]),
+            )
             for name, member in shape["members"].items()
         )
         return tuple(check for check in checks if check.required or check.check)
@@ -246,7 +254,7 @@ def _constraints(name: str, shape: ShapeDefinition) -> tuple[Constraint, ...]:
         matches = compile_pattern(shape["pattern"]).fullmatch
         text = f"Member must satisfy regular expression pattern: {shape['pattern']}"
         constraints.append(Constraint(text, lambda value: matches(value) is not None, True))
-    if "enum" in shape and name not in CHECKED_BY_SERVICE:
+    if "enum" in shape:
         allowed = frozenset(shape["enum"])
         text = f"Member must satisfy enum value set: [{', '.join(shape['enum'])}]"
         constraints.append(Constraint(text, lambda value: value in allowed))

@@ -167,6 +167,7 @@ def _message(error: PlatformError, operation: Operation | None) -> str:
 
 _LAMBDA: Shapes = {
     PlatformError: "ServiceException",
+    errors.AccountLimitError: unmodelled("InvalidParameterValueException", 400),
     errors.AliasLimitExceededError: "AliasLimitExceededException",
     errors.ArtifactError: "InvalidZipFileException",
     errors.CodeStorageExceededError: "CodeStorageExceededException",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from lambd.control.configuration import ConfigurationChanges, LoggingChanges, ap
 from lambd.control.context import ControlContext
 from lambd.model.arns import Scope
 from lambd.model.errors import (
+    AccessDeniedError,
     ConstraintViolationError,
     InvalidParameterError,
     PlatformError,
@@ -19,6 +21,7 @@ from lambd.model.functions import FunctionConfig, LoggingConfig
 from lambd.model.limits import Limits
 
 ROLE = "arn:aws:iam::000000000000:role/r"
+OTHER_ROLE = "arn:aws:iam::000000000000:role/service/other"
 BASE = FunctionConfig(role=ROLE, runtime="python3.12", handler="h.handler", environment={"AA": "1"})
 
 
@@ -82,10 +85,10 @@ def test_present_members_replace() -> None:
     """Each member that was sent has its new value; an empty map clears the variables."""
     config = apply(
         ConfigurationChanges(
-            role="other", description="d", timeout_s=900, memory_mib=10240, environment={}
+            role=OTHER_ROLE, description="d", timeout_s=900, memory_mib=10240, environment={}
         )
     )
-    assert (config.role, config.description, config.timeout_s) == ("other", "d", 900)
+    assert (config.role, config.description, config.timeout_s) == (OTHER_ROLE, "d", 900)
     assert (config.memory_mib, config.environment) == (10240, {})
     assert config.handler == BASE.handler
 
@@ -213,3 +216,29 @@ def test_levels_go_with_the_json_format() -> None:
     )
     text = apply(ConfigurationChanges(logging=LoggingChanges(log_format="Text")), json)
     assert text.logging == LoggingConfig(log_format="Text", log_group="/g")
+
+
+def test_a_role_is_of_the_functions_own_account() -> None:
+    """One that a caller sends; functions that have another from before can still be changed."""
+    foreign = "arn:aws:iam::111122223333:role/r"
+    with pytest.raises(AccessDeniedError) as caught:
+        apply(ConfigurationChanges(role=foreign))
+    assert caught.value.message == "Cross-account pass role is not allowed."
+    changed = apply(ConfigurationChanges(description="d"), replace(BASE, role=foreign))
+    assert changed.role == foreign
+
+
+def test_a_null_character_in_a_variable_is_refused() -> None:
+    """No process could be given it."""
+    with pytest.raises(InvalidParameterError, match=r"the value of AB contains a null character"):
+        apply(ConfigurationChanges(environment={"AA": "a", "AB": "a\0b"}))
+
+
+def test_temporary_storage_is_the_operators_to_bound() -> None:
+    """AWS's own limit by default."""
+    assert apply(ConfigurationChanges(ephemeral_storage_mib=32_768)).ephemeral_storage_mib == 32_768
+    with pytest.raises(ConstraintViolationError, match="less than or equal to 32768"):
+        apply(ConfigurationChanges(ephemeral_storage_mib=32_769))
+    small = replace(CONTEXT, limits=Limits(ephemeral_storage_mib=600))
+    with pytest.raises(ConstraintViolationError, match="less than or equal to 600"):
+        apply_changes(BASE, ConfigurationChanges(ephemeral_storage_mib=601), small)
