@@ -101,6 +101,9 @@ class Settings:
     # Utilisation of provisioned concurrency is averaged over so long for scaling policies, which
     # take three such periods to scale out and fifteen to scale in; AWS's are a minute.
     autoscaling_period_s: float = 60.0
+    # How long a new function is at least Pending and an update InProgress, so that callers who do
+    # not wait for it notice, as they would on AWS, where it takes longer.
+    state_window_s: float = 0.5
     # How long SIGTERM waits for running invocations.
     drain_timeout_s: float = 30.0
     # How the platform's own log is written to stderr, one of LOG_FORMATS; auto: console on a
@@ -396,6 +399,7 @@ _RULES: dict[str, Callable[[object], None]] = {
     "max_environments_per_function": _between(1, math.inf),
     "busy_poll_us": _between(0, 10_000),
     "autoscaling_period_s": _between(0.1, 3600),
+    "state_window_s": _between(0, 60),
     "drain_timeout_s": _between(0, math.inf),
     "log_format": _one_of(*LOG_FORMATS),
 }

@@ -84,6 +84,8 @@ class Server:
                 stderr=log,
                 env={
                     **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "LAMBD_"))},
+                    # Most tests wait for functions, and need not wait for that.
+                    "LAMBD_STATE_WINDOW_S": "0",
                     **self._environ,
                 },
             )

@@ -51,14 +51,17 @@ class Reconciler:
         preparer: Preparer,
         pool: Pool,
         tasks: asyncio.TaskGroup,
+        state_window_s: float = 0.0,
         garbage_delay_s: float = _GARBAGE_DELAY_S,
     ) -> None:
+        """Args as the names say; `state_window_s`: how long states in transition last at least."""
         self._database = database
         self._scope = scope
         self._blobs = blobs
         self._preparer = preparer
         self._pool = pool
         self._tasks = tasks
+        self._state_window_s = state_window_s
         self._collection = Collection(garbage_delay_s, _GARBAGE_PERIOD_S)
         self._is_changed = True
         self._changed_names: set[str] = set()
@@ -130,6 +133,7 @@ class Reconciler:
         except Exception as error:  # noqa: BLE001 - a task root: the row must not stay Pending
             _log.exception("preparation_crashed", function=name, version=number)
             reason = Reason(text=f"Internal error: {error}", code="InternalError")
+        await self._outlast_window(version.last_modified)
         now = datetime.now(UTC)  # noqa: TID251 - an edge
         try:
             if reason is None:
@@ -142,6 +146,17 @@ class Reconciler:
             self._look_again()
         finally:
             self._preparing.discard(key)
+
+    async def _outlast_window(self, changed_at: datetime) -> None:
+        """Wait until callers have had time to see the transition, which began then.
+
+        The row says when, so that a restart in between waits for the rest only.
+        """
+        passed_s = (datetime.now(UTC) - changed_at).total_seconds()  # noqa: TID251 - an edge
+        # A clock that was set back must not hold a function up.
+        left_s = min(self._state_window_s - passed_s, self._state_window_s)
+        if left_s > 0:
+            await asyncio.sleep(left_s)
 
     async def _retire(self, names: set[str]) -> None:
         """Close environments of deployments that no version serves any more."""

@@ -125,6 +125,7 @@ class Region:
             preparer=self.preparer,
             pool=self._machine.pool,
             tasks=self._machine.tasks,
+            state_window_s=settings.state_window_s,
         )
         self.allocator = Allocator(database, self.scope, self._machine.pool.provisioned)
 
