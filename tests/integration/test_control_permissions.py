@@ -12,7 +12,12 @@ import pytest
 from tests.integration.control_world import ARN, World
 
 from lambd.control.aliases import CreateAliasRequest, create_alias, delete_alias
-from lambd.control.functions import delete_function
+from lambd.control.configuration import ConfigurationChanges
+from lambd.control.functions import (
+    UpdateConfigurationRequest,
+    delete_function,
+    update_configuration,
+)
 from lambd.control.permissions import (
     AddPermissionRequest,
     add_permission,
@@ -172,6 +177,21 @@ def test_scopes_are_independent(world: World) -> None:
         assert world.call(get_policy, reference).revision_id == revision(world, reference)
     world.call(remove_permission, VERSION, "s3")
     assert len(statements(world, F)) == len(statements(world, ALIAS)) == 1
+
+
+def test_publishing_leaves_the_revision_of_the_policy(world: World) -> None:
+    """The function has another one afterwards; who read the policy may still change it."""
+    add(world)
+    read = world.call(get_policy, F).revision_id
+    assert read == revision(world)
+    changes = ConfigurationChanges(description="new")
+    world.call(update_configuration, UpdateConfigurationRequest(name="f", changes=changes))
+    world.settle()
+    world.call(publish_version, PublishVersionRequest(name="f"))
+    assert revision(world) != read
+    assert world.call(get_policy, F).revision_id == read
+    add(world, statement_id="other", revision_id=read)
+    assert world.call(get_policy, F).revision_id == revision(world) != read
 
 
 def test_revisions_guard_changes(world: World) -> None:

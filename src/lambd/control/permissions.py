@@ -1,8 +1,8 @@
 """Resource policies of functions. Source: api.md sections 3.4 and 9; texts not recorded are marked.
 
 A scope (the unqualified function, a version, an alias) has one document. AddPermission appends a
-statement to it, PutResourcePolicy replaces it whole. Its RevisionId is that of the scope, which
-each change of the policy renews.
+statement to it, PutResourcePolicy replaces it whole. Each change of the policy renews its RevisionId
+and that of the scope; other changes of the scope, such as PublishVersion, leave the policy's alone.
 
 AWS's PublicPolicyException has no case here: it needs a block of public access, which no operation
 of this API sets.
@@ -320,8 +320,8 @@ def _store(
         parse_document(document)
     except MalformedPolicyError as error:
         raise InvalidParameterError(str(error)) from None
-    rows.put_policy(connection, name, scope, text)
-    scopes.touch_qualified(connection, name, scope)
+    revision_id = scopes.touch_qualified(connection, name, scope)
+    rows.put_policy(connection, name, scope, text, revision_id)
     return text
 
 
@@ -348,14 +348,17 @@ def _get_policy(
 def _require_scope(
     connection: Connection, context: ControlContext, operation: str, reference: FunctionReference
 ) -> str:
-    """The RevisionId of a scope that must exist; the function itself is looked for first."""
+    """The RevisionId of a scope's policy, or its own without one; it must exist.
+
+    The function itself is looked for first.
+    """
     require_function(connection, context, operation, reference)
     qualifier = reference.qualifier or LATEST
     revision_id = scopes.qualified_revision(connection, reference.name, qualifier)
     if revision_id is None:
         what = Missing.ALIAS if is_alias_name(qualifier) else Missing.VERSION
         raise missing(context, operation, what, reference)
-    return revision_id
+    return rows.get_revision(connection, reference.name, qualifier) or revision_id
 
 
 def _check_revision(given: str | None, current: str) -> None:

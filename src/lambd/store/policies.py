@@ -15,11 +15,23 @@ def get_policy(connection: Connection, name: str, qualifier: str) -> str | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def put_policy(connection: Connection, name: str, qualifier: str, document: str) -> None:
+def get_revision(connection: Connection, name: str, qualifier: str) -> str | None:
+    """The document's own RevisionId; None without a document, or where it is the scope's."""
+    query = select(resource_policies.c.revision_id).where(
+        is_scope(resource_policies, name, qualifier)
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def put_policy(
+    connection: Connection, name: str, qualifier: str, document: str, revision_id: str
+) -> None:
     """Store a document in place of the one that may be there."""
     delete_policy(connection, name, qualifier)
     connection.execute(
-        insert(resource_policies).values(function_name=name, qualifier=qualifier, document=document)
+        insert(resource_policies).values(
+            function_name=name, qualifier=qualifier, document=document, revision_id=revision_id
+        )
     )
 
 

@@ -39,6 +39,8 @@ resource_policies = Table(
     _qualifier(),
     # The JSON document as callers read it.
     Column("document", Text, nullable=False),
+    # NULL where it was not written down, before schema 0009: it is the scope's.
+    Column("revision_id", String(36), nullable=True),
 )
 
 runtime_management = Table(
