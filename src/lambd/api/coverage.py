@@ -22,7 +22,7 @@ _HEAD = """\
 `NotImplementedException`. Requests to all of them are read, checked against the model's constraints
 and routed alike.
 
-| Operation | Method | URI | Success | OperationStatus |
+| Operation | Method | URI | Success | Status |
 |---|---|---|---|---|
 """
 _MEMBERS = """
