@@ -16,7 +16,6 @@ from lambd.cli.errors import CommandError, UnreachableError, UnusableError
 
 if TYPE_CHECKING:  # stubs, not installed with the product
     from types_boto3_lambda.client import LambdaClient
-    from types_boto3_lambda.type_defs import FunctionConfigurationTypeDef
     from types_boto3_logs.client import CloudWatchLogsClient
 
 # A synchronous invocation may take this long, and a little more to come back.
@@ -56,15 +55,27 @@ class Api:
         self._logs = logs
         self._endpoint_url = endpoint_url
 
-    def functions(self) -> Iterator[FunctionConfigurationTypeDef]:
-        """Every function's configuration, page by page.
+    def functions(self) -> Iterator[Mapping[str, Any]]:
+        """Every function's configuration, with its state, which AWS's listing does not tell.
 
         Raises:
             CommandError: refused, or nothing answers.
         """
         with self._translated_errors():
             for page in self._functions.get_paginator("list_functions").paginate():
-                yield from page["Functions"]
+                for function in page["Functions"]:
+                    try:
+                        found = self._functions.get_function_configuration(
+                            FunctionName=function["FunctionName"]
+                        )
+                    except self._functions.exceptions.ResourceNotFoundException:
+                        # It has gone meanwhile.
+                        continue
+                    yield {
+                        member: value
+                        for member, value in found.items()
+                        if member != "ResponseMetadata"
+                    }
 
     def invoke(
         self, name: str, payload: bytes, *, qualifier: str | None, wants_log: bool

@@ -62,6 +62,7 @@ def functions(outside: Outside, endpoint_url: str, form: str) -> None:
     rows = [
         (
             function["FunctionName"],
+            function.get("State", "-"),
             function.get("Runtime", "-"),
             function.get("Handler", "-"),
             f"{function['MemorySize']} MB",
@@ -70,8 +71,11 @@ def functions(outside: Outside, endpoint_url: str, form: str) -> None:
         )
         for function in found
     ]
-    columns = ("name", "runtime", "handler", "memory", "timeout", "last modified")
+    columns = ("name", "state", "runtime", "handler", "memory", "timeout", "last modified")
     click.echo(output.table(columns, rows))
+    for function in found:
+        if reason := function.get("StateReason"):
+            click.echo(f"{function['FunctionName']}: {reason}", err=True)
 
 
 @click.command()

@@ -139,8 +139,8 @@ def test_a_refusal_is_one_line_and_a_status(answers: Answers) -> None:
     assert result.stderr == "Error: ResourceNotFoundException: Function not found\n"
 
 
-def function(name: str) -> dict[str, Any]:
-    """A configuration as ListFunctions gives it."""
+def function(name: str, **members: Any) -> dict[str, Any]:
+    """A configuration as the API gives it."""
     return {
         "FunctionName": name,
         "Runtime": "python3.11",
@@ -148,26 +148,47 @@ def function(name: str) -> dict[str, Any]:
         "MemorySize": 128,
         "Timeout": 3,
         "LastModified": "2026-01-01T00:00:00.000+0000",
+        **members,
     }
+
+
+def expect_page(answers: Answers, *functions: dict[str, Any], marker: str | None = None) -> None:
+    """Expect a page of the listing, and the question for the state of each."""
+    listed = [{"FunctionName": each["FunctionName"]} for each in functions]
+    parameters = {} if marker is None else {"Marker": marker}
+    answers.functions.add_response(
+        "list_functions",
+        {"Functions": listed, **({"NextMarker": "m"} if marker is None else {})},
+        parameters,
+    )
+    for each in functions:
+        name = {"FunctionName": each["FunctionName"]}
+        answers.functions.add_response("get_function_configuration", each, name)
 
 
 def test_functions_lists_every_page(answers: Answers) -> None:
     """Paging is ours to do."""
-    answers.functions.add_response(
-        "list_functions", {"Functions": [function("a")], "NextMarker": "m"}, {}
-    )
-    answers.functions.add_response(
-        "list_functions", {"Functions": [function("b")]}, {"Marker": "m"}
-    )
+    expect_page(answers, function("a", State="Active"))
+    expect_page(answers, function("b", State="Pending"), marker="m")
     lines = answers.run("functions").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["NAME", "a", "b"]
+    assert [line.split()[1] for line in lines] == ["STATE", "Active", "Pending"]
     assert "128 MB" in lines[1]
+
+
+def test_functions_tells_why_one_cannot_run(answers: Answers) -> None:
+    """The reason says how to mend it."""
+    expect_page(answers, function("a", State="Failed", StateReason="No Ruby: install it"))
+    expect_page(answers, marker="m")
+    assert "a: No Ruby: install it" in answers.run("functions").stderr
 
 
 def test_functions_as_json(answers: Answers) -> None:
     """The configurations as the API gives them."""
-    answers.functions.add_response("list_functions", {"Functions": [function("a")]}, {})
-    assert json.loads(answers.run("functions", "--output", "json").stdout) == [function("a")]
+    expect_page(answers, function("a", State="Active"))
+    expect_page(answers, marker="m")
+    found = json.loads(answers.run("functions", "--output", "json").stdout)
+    assert found == [function("a", State="Active")]
 
 
 def expect_group(answers: Answers, group: str) -> None:
