@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from lambd.cli import commands
+from lambd.cli.backup import backup
 from lambd.cli.doctor import doctor, runtimes
 from lambd.cli.exit_status import ExitStatus
 from lambd.cli.outside import Outside
@@ -63,7 +64,7 @@ def serve(outside: Outside, /, config_file: Path | None, **flags: str | None) ->
     sys.exit(outside.serve(outside.settings(flags, config_file)))
 
 
-for _command in (commands.functions, commands.invoke, commands.logs, doctor, runtimes):
+for _command in (commands.functions, commands.invoke, commands.logs, backup, doctor, runtimes):
     cli.add_command(_command)
 
 
