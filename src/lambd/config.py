@@ -77,8 +77,8 @@ class Settings:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_port: int = 4567
-    # Idle environments: frozen after, removed after.
-    freeze_after_s: float = 0.5
+    # Idle environments: frozen after (0: at the end of each invocation), removed after.
+    freeze_after_s: float = 0.01
     idle_timeout_s: float = 600.0
     # Memory that environments may hold together, MiB; None: nine tenths of the machine's.
     host_memory_mib: int | None = None

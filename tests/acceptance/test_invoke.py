@@ -254,6 +254,35 @@ def test_recovers_from_every_end_of_the_runtime(
     assert call(aws, name) == [1, is_kept]
 
 
+def test_what_a_handler_leaves_behind_waits_for_the_next_invocation(
+    aws: LambdaClient, create: CreateFunction
+) -> None:
+    """A thread does not run while nobody calls: its environment is frozen by then."""
+    name = create(
+        """
+        import threading, time
+        ran_at = []
+        def late():
+            # Steps, since the clock goes on while nothing runs.
+            for _ in range(20):
+                time.sleep(0.02)
+            ran_at.append(time.time())
+        def handler(event, context):
+            if event == "start":
+                threading.Thread(target=late).start()
+                return time.time()
+            time.sleep(event)
+            return ran_at
+        """,
+    )
+    reply = aws.invoke(FunctionName=name, Payload=b'"start"')
+    started_at = json.loads(reply["Payload"].read())
+    time.sleep(1)
+    reply = aws.invoke(FunctionName=name, Payload=b"1.5")
+    (ran_at,) = json.loads(reply["Payload"].read())
+    assert ran_at > started_at + 1
+
+
 def test_a_timeout_leaves_sibling_environments_alone(
     server: Server, create: CreateFunction
 ) -> None:

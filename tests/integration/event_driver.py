@@ -25,7 +25,7 @@ from tests.unit.invoke.event_world import ARN, Told
 
 from lambd.invoke.delivery_calls import DeliveryCalls
 from lambd.invoke.event_options import EventOptions
-from lambd.invoke.events import EventQueue, Surroundings
+from lambd.invoke.events import EventQueue, EventSurroundings
 from lambd.invoke.pipeline import InvokedCallback
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, ThrottledError
@@ -78,7 +78,7 @@ class Driver:
         async with asyncio.TaskGroup() as tasks:
             queue = EventQueue(
                 journal=EventJournal(database),
-                around=Surroundings(
+                around=EventSurroundings(
                     invoke=self._invoke,
                     controls=controls,
                     dead_letter=_no_queue,

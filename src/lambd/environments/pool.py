@@ -22,6 +22,7 @@ from lambd.environments.environment import (
     EnvironmentStarter,
     ExecutionEnvironment,
 )
+from lambd.environments.freezing import Freezer
 from lambd.environments.phases import Phase
 from lambd.environments.placement import HostLedger
 from lambd.environments.provisioned_groups import ProvisionedGroups
@@ -55,7 +56,7 @@ class Pool:
         starts_at_once: int | None = None,
     ) -> None:
         self._tasks = tasks
-        self._freeze_after_s = freeze_after_s
+        self._freezer = Freezer(freeze_after_s)
         self._idle_timeout_s = idle_timeout_s
         self._deployments: dict[DeploymentKey, DeploymentEnvironments] = {}
         self._by_environment: dict[ExecutionEnvironment, DeploymentEnvironments] = {}
@@ -76,6 +77,7 @@ class Pool:
             room=self._room,
             starts=self._starting.queue,
             on_demand=self.acquire,
+            freezer=self._freezer,
             tasks=tasks,
         )
 
@@ -164,6 +166,12 @@ class Pool:
             self.discard(environment)
             return
         deployment.idle.append(environment)
+        if deployment.waiters:
+            self._serve_waiters(deployment)
+        else:
+            self._freezer.note_idle(environment, self.discard)
+
+    def _serve_waiters(self, deployment: DeploymentEnvironments) -> None:
         while deployment.waiters and deployment.idle:
             environment = deployment.idle.pop()
             if environment.is_usable:
@@ -218,7 +226,7 @@ class Pool:
     # -- idle and ending
 
     async def run_sweeper(self) -> None:
-        """Freeze and reap idle environments; runs until cancelled."""
+        """Close environments that have been idle for long; runs until cancelled."""
         while True:
             await asyncio.sleep(_SWEEP_INTERVAL_S)
             try:
@@ -227,10 +235,10 @@ class Pool:
                 _log.exception("sweep_crashed")
 
     def sweep(self, now: float) -> None:
-        """Freeze and reap what has been idle long enough at this `time.monotonic`."""
+        """Close what has been idle for long at this `time.monotonic`."""
         for deployment in list(self._deployments.values()):
             self._sweep(deployment, now)
-        self.provisioned.sweep(now, self._freeze_after_s)
+        self.provisioned.forget_gone()
 
     def stop_accepting(self) -> None:
         """Refuse new requests; running invocations go on."""
@@ -243,6 +251,7 @@ class Pool:
         for deployment in self._deployments.values():
             while deployment.waiters:
                 deployment.fail_first(UnavailableError("The platform is shutting down"))
+        self._freezer.close()
         await asyncio.gather(
             *(self._close_environment(environment) for environment in list(self._by_environment)),
             self.provisioned.close(),
@@ -253,8 +262,6 @@ class Pool:
             idle_s = now - environment.idle_since
             if idle_s >= self._idle_timeout_s or environment.phase is Phase.DEAD:
                 deployment.idle.remove(environment)
-                self.discard(environment)
-            elif idle_s >= self._freeze_after_s and not environment.try_freeze():
                 self.discard(environment)
 
     def _evict(self) -> bool:

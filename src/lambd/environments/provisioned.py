@@ -22,6 +22,7 @@ from lambd.environments.environment import (
     EnvironmentStarter,
     ExecutionEnvironment,
 )
+from lambd.environments.freezing import GiveUp
 from lambd.environments.phases import LOST, Phase
 from lambd.environments.start_queue import Slot
 from lambd.model.errors import PlatformError, ThrottledError, UnavailableError
@@ -46,6 +47,9 @@ class GroupHost(Protocol):
 
     def start_slot(self) -> Slot:
         """The slot of a start that `begin` has begun."""
+
+    def note_idle(self, environment: ExecutionEnvironment, give_up: GiveUp) -> None:
+        """Freeze it after a moment, if it is idle still; see `Freezer`."""
 
     def take_room(self, memory_mib: int) -> None:
         """Promise memory, evicting idle on-demand environments; raises ThrottledError."""
@@ -281,8 +285,7 @@ class ProvisionedGroup:
             self._changed()
         if not environment.is_usable:
             # Its runtime has gone since.
-            self._drop(environment)
-            self._fill()
+            self._replace(environment)
         elif self._waiters:
             waiter = self._waiters.popleft()
             if waiter.timer is not None:
@@ -290,6 +293,7 @@ class ProvisionedGroup:
             waiter.acquired(environment)
         else:
             self._idle.append(environment)
+            self._host.note_idle(environment, self._replace)
 
     def environment_died(self, environment: ExecutionEnvironment) -> None:
         """Replace an environment whose sandbox is gone."""
@@ -298,16 +302,11 @@ class ProvisionedGroup:
         if was_ready:
             self._fill()
 
-    # -- idle and ending
+    # -- ending
 
-    def sweep(self, now: float, freeze_after_s: float) -> None:
-        """Freeze what has been idle for a while."""
-        for environment in list(self._idle):
-            if now - environment.idle_since < freeze_after_s:
-                continue
-            if not environment.try_freeze():
-                self._drop(environment)
-                self._fill()
+    def _replace(self, environment: ExecutionEnvironment) -> None:
+        self._drop(environment)
+        self._fill()
 
     def _drop(self, environment: ExecutionEnvironment) -> None:
         """Close an environment in the background."""

@@ -10,6 +10,7 @@ from lambd.environments.environment import (
     EnvironmentStarter,
     ExecutionEnvironment,
 )
+from lambd.environments.freezing import Freezer, GiveUp
 from lambd.environments.provisioned import ProvisionedGroup
 from lambd.environments.room import Room
 from lambd.environments.start_queue import Slot
@@ -33,12 +34,14 @@ class ProvisionedGroups:
         room: Room,
         starts: Starts,
         on_demand: OnDemand,
+        freezer: Freezer,
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._starter = starter
         self._room = room
         self._starts = starts
         self._on_demand = on_demand
+        self._freezer = freezer
         self._tasks = tasks
         self._groups: dict[ProvisionedKey, ProvisionedGroup] = {}
         # The same by what they run.
@@ -117,10 +120,9 @@ class ProvisionedGroups:
         """What those that exist run."""
         return [each.hosted for each in self._groups.values() if each.environments]
 
-    def sweep(self, now: float, freeze_after_s: float) -> None:
-        """Freeze what has been idle for a while, and forget what is gone."""
+    def forget_gone(self) -> None:
+        """Forget the groups of which nothing is left."""
         for key, group in list(self._groups.items()):
-            group.sweep(now, freeze_after_s)
             if group.is_gone:
                 del self._groups[key]
                 of_version = self._of_versions[group.hosted.key]
@@ -142,6 +144,10 @@ class ProvisionedGroups:
         return [each for key, each in self._groups.items() if key[:4] == wanted and each.target]
 
     # -- lambd.environments.provisioned.GroupHost
+
+    def note_idle(self, environment: ExecutionEnvironment, give_up: GiveUp) -> None:
+        """Freeze it after a moment."""
+        self._freezer.note_idle(environment, give_up)
 
     def want_start(self, group: ProvisionedGroup) -> None:
         """Call a group's `begin` when it is its turn."""

@@ -49,7 +49,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class EventSurroundings:
     """What events meet outside of this folder."""
 
     # Starts one attempt.
@@ -71,7 +71,7 @@ class EventQueue:
         self,
         *,
         journal: EventJournal,
-        around: Surroundings,
+        around: EventSurroundings,
         options: EventOptions,
         tasks: asyncio.TaskGroup,
         now_us: Callable[[], int] = now_us,

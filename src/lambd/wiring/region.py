@@ -25,7 +25,7 @@ from lambd.frontend.routes import Contents, routes
 from lambd.invoke.admission import Admission
 from lambd.invoke.delivery_calls import DeliveryCalls
 from lambd.invoke.event_options import EventOptions
-from lambd.invoke.events import EventQueue, Surroundings
+from lambd.invoke.events import EventQueue, EventSurroundings
 from lambd.invoke.pipeline import InvokedCallback, InvokePipeline
 from lambd.invoke.resolve import VersionCache
 from lambd.model.aliases import Route
@@ -144,7 +144,7 @@ class Region:
         )
         self.events = EventQueue(
             journal=EventJournal(self.database),
-            around=Surroundings(
+            around=EventSurroundings(
                 invoke=self.pipeline.start,
                 controls=self._controls,
                 dead_letter=self._versions.dead_letter_arn,

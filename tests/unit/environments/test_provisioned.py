@@ -19,6 +19,7 @@ from lambd.environments.environment import (
     ExecutionEnvironment,
 )
 from lambd.environments.failures import Failure
+from lambd.environments.freezing import GiveUp
 from lambd.environments.phases import Phase
 from lambd.environments.provisioned import ProvisionedGroup
 from lambd.environments.start_queue import Slot, StartQueue
@@ -82,6 +83,7 @@ class Stage:
         self.failures: list[Failure | PlatformError] = []
         self.spilled: list[AcquiredCallback] = []
         self.changes = 0
+        self.idle: list[tuple[ExecutionEnvironment, GiveUp]] = []
         self.group = ProvisionedGroup(
             hosted=hosted(),
             starter=cast("EnvironmentStarter", self.start),
@@ -113,6 +115,16 @@ class Stage:
     def start_slot(self) -> Slot:
         """One of the two."""
         return self.starts.slot()
+
+    def note_idle(self, environment: ExecutionEnvironment, give_up: GiveUp) -> None:
+        """Remember it for `freeze_idle`."""
+        self.idle.append((environment, give_up))
+
+    def freeze_idle(self) -> None:
+        """Freeze what has become idle and is not busy again."""
+        for environment, give_up in self.idle:
+            if environment.phase is Phase.IDLE and not environment.try_freeze():
+                give_up(environment)
 
     def take_room(self, memory_mib: int) -> None:
         """Count, within `room_left`."""
@@ -297,7 +309,7 @@ async def test_idle_environments_are_frozen_and_kept(stage: Stage) -> None:
     stage.group.resize(2)
     await stage.settle(lambda: stage.group.is_complete)
     busy = stage.take()
-    stage.group.sweep(1_000_000.0, 0.5)
+    stage.freeze_idle()
     assert sorted(each.is_frozen for each in stage.started) == [False, True]
     assert stage.group.allocated == 2
     stage.group.release()

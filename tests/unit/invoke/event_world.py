@@ -16,7 +16,7 @@ from sqlalchemy.pool import StaticPool
 from lambd.invoke.delivery_calls import Attributes, DeliveryCalls
 from lambd.invoke.destinations import BusEvent
 from lambd.invoke.event_options import EventOptions
-from lambd.invoke.events import EventQueue, Surroundings
+from lambd.invoke.events import EventQueue, EventSurroundings
 from lambd.invoke.pipeline import InvokedCallback
 from lambd.model.arns import Scope
 from lambd.model.errors import PlatformError, UnavailableError
@@ -241,7 +241,7 @@ class EventWorld:
         async with asyncio.TaskGroup() as tasks:
             queue = EventQueue(
                 journal=EventJournal(self.database),
-                around=Surroundings(
+                around=EventSurroundings(
                     invoke=self.invoke,
                     controls=controls,
                     dead_letter=self.read_dead_letter,
