@@ -21,6 +21,7 @@ from lambd.control.functions import delete_function
 from lambd.model.aliases import AdditionalVersion
 from lambd.model.arns import LATEST, FunctionReference
 from lambd.model.errors import (
+    AccountLimitError,
     ConflictError,
     InvalidParameterError,
     NotFoundError,
@@ -156,7 +157,9 @@ class AliasRules(Rules):
     ) -> type[Exception] | None:
         """How an alias of this version with these weights is refused; None if it may be."""
         for other in weights:
-            if version in (LATEST, other):
+            if version == LATEST:
+                return AccountLimitError
+            if version == other:
                 return InvalidParameterError
             return self.version_error(name, other)
         return None

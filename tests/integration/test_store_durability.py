@@ -27,6 +27,7 @@ import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lambd.access.principals import root_of
 from lambd.control.configuration import ConfigurationChanges
 from lambd.control.context import ControlContext
 from lambd.control.functions import CreateFunctionRequest, create_function
@@ -53,7 +54,7 @@ async def main(data_dir, prefix):
         name = f"{prefix}-{number}"
         request = CreateFunctionRequest(
             name=name,
-            role="r",
+            role="arn:aws:iam::000000000000:role/r",
             code=blobs.put_bytes(name.encode() * 1000),
             configuration=ConfigurationChanges(runtime="python3.12", handler="h.handler"),
             tags={"name": name},
