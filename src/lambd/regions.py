@@ -120,7 +120,11 @@ class Regions:
 
     def under_way(self) -> int:
         """Invocations that run, in all regions."""
-        return sum(each.region.pipeline.under_way for each in self._open.values())
+        # Asked for with every message: a loop is quicker than a generator.
+        total = 0
+        for each in self._open.values():
+            total += each.region.pipeline.under_way
+        return total
 
     async def _opened(self, name: str) -> _Open:
         async with self._locks.setdefault(name, asyncio.Lock()):

@@ -18,19 +18,17 @@ _SHORTEST_GRACE_S, _LONGEST_GRACE_S = 0.02, 0.5
 class Waiter:
     """A request that waits for an environment."""
 
-    __slots__ = ("_acquired", "grace", "timer")
+    __slots__ = ("_acquired", "timer")
 
     def __init__(self, acquired: AcquiredCallback) -> None:
         self._acquired = acquired
-        # Ends the waiting; ends the counting on an environment that is on its way.
+        # Ends the counting on an environment that is on its way, then the waiting.
         self.timer: asyncio.TimerHandle | None = None
-        self.grace: asyncio.TimerHandle | None = None
 
     def finish(self, outcome: ExecutionEnvironment | PlatformError) -> None:
         """Tell the request; the waiter has left its queue."""
-        for timer in (self.timer, self.grace):
-            if timer is not None:
-                timer.cancel()
+        if self.timer is not None:
+            self.timer.cancel()
         self._acquired(outcome)
 
 
@@ -62,13 +60,15 @@ class DeploymentEnvironments:
         self.start_s = 0.0
         self.retired = False
 
-    def wait(self, acquired: AcquiredCallback, timeout_s: float) -> Waiter:
+    def wait(self, acquired: AcquiredCallback) -> Waiter:
         """Let a request wait for the first environment that is free, at the end of the line."""
         waiter = Waiter(acquired)
-        loop = asyncio.get_running_loop()
-        waiter.timer = loop.call_later(timeout_s, self.refuse, waiter, host_full())
         self.waiters.append(waiter)
         return waiter
+
+    def give_up(self, waiter: Waiter) -> None:
+        """Nothing has become free in time."""
+        self.refuse(waiter, host_full())
 
     def refuse(self, waiter: Waiter, error: PlatformError) -> None:
         """Let a request wait no longer."""

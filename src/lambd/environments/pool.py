@@ -56,6 +56,7 @@ class Pool:
         starts_at_once: int | None = None,
     ) -> None:
         self._tasks = tasks
+        self._loop = asyncio.get_running_loop()
         self._freezer = Freezer(freeze_after_s)
         self._idle_timeout_s = idle_timeout_s
         self._deployments: dict[DeploymentKey, DeploymentEnvironments] = {}
@@ -116,12 +117,14 @@ class Pool:
             return
         waiting = len(deployment.waiters) + 1 - self._starting.queue.count(deployment)
         is_lacking = deployment.lacks(waiting)
-        waiter = deployment.wait(acquired, timeout_s)
+        waiter = deployment.wait(acquired)
+        # One timer at a time: most requests are served before the first one ends.
         if is_lacking:
+            waiter.timer = self._loop.call_later(timeout_s, deployment.give_up, waiter)
             self._start_for(deployment, waiter)
         else:
-            waiter.grace = asyncio.get_running_loop().call_later(
-                deployment.grace_s, self._start_if_waiting, deployment, waiter
+            waiter.timer = self._loop.call_later(
+                deployment.grace_s, self._start_if_waiting, deployment, waiter, timeout_s
             )
 
     def _start_for(self, deployment: DeploymentEnvironments, waiter: Waiter) -> None:
@@ -131,8 +134,11 @@ class Pool:
             deployment.refuse(waiter, error)
             self._drop_if_empty(deployment)
 
-    def _start_if_waiting(self, deployment: DeploymentEnvironments, waiter: Waiter) -> None:
+    def _start_if_waiting(
+        self, deployment: DeploymentEnvironments, waiter: Waiter, timeout_s: float
+    ) -> None:
         """Start an environment after all for a request that counted on another one."""
+        waiter.timer = self._loop.call_later(timeout_s, deployment.give_up, waiter)
         queued = self._starting.queue.count(deployment)
         if deployment.count_starting() + queued < len(deployment.waiters):
             self._start_for(deployment, waiter)

@@ -25,7 +25,7 @@ from lambd.model.errors import (
 )
 from lambd.model.function_controls import FunctionControls, RecursiveLoop
 from lambd.model.functions import Deployment, FunctionVersion
-from lambd.model.hosting import DeploymentKey, HostedVersion, Hosting, ProvisionedKey, Token
+from lambd.model.hosting import HostedVersion, Hosting, ProvisionedKey, Token
 from lambd.model.invocations import (
     Invocation,
     InvocationRequest,
@@ -41,6 +41,9 @@ from lambd.telemetry.ids import new_trace_header
 
 # How long a request may wait for an environment: sandbox start and init phase included.
 ACQUIRE_TIMEOUT_S = 120.0
+
+# Versions of which the value that crosses the seam is kept.
+_REMEMBERED = 10_000
 
 _log = structlog.get_logger(__name__)
 
@@ -75,6 +78,8 @@ class InvokePipeline:
         self._accept_event = accept_event
         # Invocations that have been admitted and not ended.
         self.under_way = 0
+        # By name and version.
+        self._hosted: dict[tuple[str, str], HostedVersion] = {}
 
     async def invoke(self, request: InvocationRequest) -> InvocationResult | None:
         """Run a function; None for the types that have no result (DryRun, Event).
@@ -178,17 +183,24 @@ class InvokePipeline:
         self, run: _Run, version: FunctionVersion, serving: Deployment, controls: FunctionControls
     ) -> None:
         """Take a lease of the function's concurrency, and any environment of its version."""
-        scope = self._scope
         run.admitted(self._admission.acquire(version.name, controls.on_demand_reserved))
-        key = DeploymentKey(
-            scope.account_id, scope.region, version.name, version.version, serving.id
-        )
-        token = self.hosting.acquire_nowait(key)
+        hosted = self._hosted_version(version, serving)
+        token = self.hosting.acquire_nowait(hosted.key)
         if token is not None:
             run.invoke(token)
-            return
-        hosted = HostedVersion(scope=scope, version=version, deployment=serving)
-        self.hosting.acquire(hosted, ACQUIRE_TIMEOUT_S, run.acquired)
+        else:
+            self.hosting.acquire(hosted, ACQUIRE_TIMEOUT_S, run.acquired)
+
+    def _hosted_version(self, version: FunctionVersion, serving: Deployment) -> HostedVersion:
+        """The same value for the same version, which would be made for every invocation."""
+        place = (version.name, version.version)
+        hosted = self._hosted.get(place)
+        if hosted is None or hosted.version is not version or hosted.deployment is not serving:
+            if len(self._hosted) >= _REMEMBERED:
+                self._hosted.clear()
+            hosted = HostedVersion(scope=self._scope, version=version, deployment=serving)
+            self._hosted[place] = hosted
+        return hosted
 
     def _run_provisioned(
         self,

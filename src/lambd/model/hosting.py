@@ -12,7 +12,7 @@ and no method raises.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from lambd.model.arns import Scope
@@ -62,20 +62,21 @@ class HostedVersion:
     version: FunctionVersion
     # What of it runs: while an update is under way that is not what the API shows.
     deployment: Deployment
+    # What its environments are pooled by.
+    key: DeploymentKey = field(init=False)
+
+    def __post_init__(self) -> None:
+        scope, version = self.scope, self.version
+        key = DeploymentKey(
+            scope.account_id, scope.region, version.name, version.version, self.deployment.id
+        )
+        object.__setattr__(self, "key", key)
 
     @staticmethod
     def of(scope: Scope, version: FunctionVersion) -> HostedVersion:
         """A version with what invocations of it run now."""
         deployment = version.served
         return HostedVersion(scope=scope, version=version, deployment=deployment)
-
-    @property
-    def key(self) -> DeploymentKey:
-        """What its environments are pooled by."""
-        scope, version = self.scope, self.version
-        return DeploymentKey(
-            scope.account_id, scope.region, version.name, version.version, self.deployment.id
-        )
 
     def provisioned_key(self, qualifier: str) -> ProvisionedKey:
         """What its provisioned environments for a version number or an alias are known by."""
