@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+
+import structlog
 
 from lambd.environments.placement import HostLedger
 from lambd.model.errors import CONCURRENT_INVOCATION_LIMIT_EXCEEDED, SandboxError, ThrottledError
+
+# A full host refuses thousands of requests a second: it is logged so often, seconds.
+_TELL_EVERY_S = 10.0
+
+_log = structlog.get_logger(__name__)
 
 
 class Room:
@@ -19,6 +27,28 @@ class Room:
         self.ledger = ledger
         self._evict = evict
         self._provisioned_mib = 0
+        # Refusals since the last one that was logged, and when that was, `time.monotonic`.
+        self._untold = 0
+        self._told_at: float | None = None
+
+    def refusal(self, reason: str, memory_mib: int) -> ThrottledError:
+        """Why an environment of this size cannot be had now; operators hear of the first of many.
+
+        Callers are told what AWS tells them of a concurrency limit, which has no word of memory.
+        """
+        now = time.monotonic()
+        self._untold += 1
+        if self._told_at is None or now - self._told_at >= _TELL_EVERY_S:
+            _log.warning(
+                "host_full",
+                reason=reason,
+                wanted_mib=memory_mib,
+                promised_mib=self.ledger.promised_mib,
+                promisable_mib=self.ledger.promisable_mib,
+                refused=self._untold,
+            )
+            self._told_at, self._untold = now, 0
+        return host_full()
 
     def take(self, memory_mib: int) -> None:
         """Promise memory to an on-demand environment.
@@ -28,7 +58,7 @@ class Room:
         """
         while not self.ledger.has_room(memory_mib):
             if not self._evict():
-                raise host_full()
+                raise self.refusal("all that it has is promised to busy ones", memory_mib)
         self.ledger.take(memory_mib)
 
     def give_back(self, memory_mib: int) -> None:

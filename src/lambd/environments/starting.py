@@ -18,7 +18,7 @@ from lambd.environments.environment import (
     ExecutionEnvironment,
 )
 from lambd.environments.provisioned import ProvisionedGroup
-from lambd.environments.room import Room, host_full
+from lambd.environments.room import Room
 from lambd.environments.scaling_rate import ScalingRate
 from lambd.environments.start_queue import StartQueue
 from lambd.model.errors import PlatformError, SandboxError, ThrottledError
@@ -119,7 +119,10 @@ class Starting:
         except Exception as error:  # noqa: BLE001 - a root: a fault of ours must reach a caller
             _log.exception("memory_not_measured", function=deployment.key.name)
             return SandboxError(str(error))
-        return None if has_memory else host_full()
+        if has_memory:
+            return None
+        reason = "the machine has less memory left than it may use"
+        return self._room.refusal(reason, deployment.memory_mib)
 
     def _take_back(self, deployment: DeploymentEnvironments) -> None:
         """A start that was wanted brings no environment."""

@@ -24,7 +24,6 @@ _DATABASES = (".sqlite3", ".db")
 _JOURNALS = ("-wal", "-shm", "-journal")
 # Made anew when it is needed, or one server's alone.
 _LEFT_OUT = frozenset({"lock", "run", "code", "opt", "incoming"})
-_PAGES_AT_ONCE = 4096
 _BUSY_TIMEOUT_S = 60.0
 
 
@@ -84,7 +83,8 @@ def _copy_databases(source: Path, target: Path) -> int:
             closing(sqlite3.connect(copy)) as copied,
         ):
             original.execute(f"PRAGMA busy_timeout = {int(_BUSY_TIMEOUT_S * 1000)}")
-            original.backup(copied, pages=_PAGES_AT_ONCE)
+            # In one step: one of several would begin anew whenever something is committed.
+            original.backup(copied)
     return len(databases)
 
 
