@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 import textwrap
 import zipfile
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from types_boto3_lambda import LambdaClient
 
 
 def archive(files: Mapping[str, str | bytes], *, mode: int = 0o644) -> bytes:
@@ -23,19 +18,3 @@ def archive(files: Mapping[str, str | bytes], *, mode: int = 0o644) -> bytes:
             data = content if isinstance(content, bytes) else textwrap.dedent(content).lstrip("\n")
             packed.writestr(entry, data)
     return buffer.getvalue()
-
-
-def call(aws: LambdaClient, name: str, event: object = None, **arguments: Any) -> Any:
-    """Invoke and decode the payload of a success."""
-    reply = aws.invoke(FunctionName=name, Payload=json.dumps(event).encode(), **arguments)
-    payload = reply["Payload"].read()
-    assert reply.get("FunctionError") is None, payload
-    return json.loads(payload)
-
-
-def fail(aws: LambdaClient, name: str, event: object = None) -> dict[str, Any]:
-    """Invoke and decode the payload of a function error."""
-    reply = aws.invoke(FunctionName=name, Payload=json.dumps(event).encode())
-    assert reply.get("FunctionError") == "Unhandled", reply["Payload"].read()
-    payload: dict[str, Any] = json.loads(reply["Payload"].read())
-    return payload

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from tests.acceptance.conftest import ROLE, RUNTIME, Server, wait_at_rest, zipped
+from tests.acceptance.conftest import Server, wait_at_rest
+from tests.acceptance.world import make
 from tests.integration.moto_process import Moto, moto_server
 
 from lambd.model.events import QueuedEvent
@@ -49,21 +50,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory, moto: Moto) -> Iterator[S
     made.start()
     yield made
     assert made.stop() == 0
-
-
-def make(aws: LambdaClient, name: str, source: str, **arguments: Any) -> str:
-    """Create a function and wait for it."""
-    request: dict[str, Any] = {
-        "FunctionName": name,
-        "Runtime": RUNTIME,
-        "Role": ROLE,
-        "Handler": "app.handler",
-        "Code": {"ZipFile": zipped(source)},
-        **arguments,
-    }
-    aws.create_function(**request)
-    wait_at_rest(aws, name)
-    return name
 
 
 def invoke(aws: LambdaClient, name: str, payload: bytes, **arguments: Any) -> str:

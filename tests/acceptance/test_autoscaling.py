@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.acceptance.conftest import ROLE, RUNTIME, Server, wait_at_rest, zipped
+from tests.acceptance import world
+from tests.acceptance.conftest import Server
 
 if TYPE_CHECKING:
     from types_boto3_application_autoscaling import ApplicationAutoScalingClient
@@ -96,16 +97,7 @@ def scaling(quick: Server) -> ApplicationAutoScalingClient:
 
 def make(aws: LambdaClient, name: str) -> None:
     """A function with version 1 and the alias `live`."""
-    aws.create_function(
-        FunctionName=name,
-        Runtime=RUNTIME,
-        Role=ROLE,
-        Handler="app.handler",
-        Code={"ZipFile": zipped(SLEEPER)},
-        Timeout=30,
-        Publish=True,
-    )
-    wait_at_rest(aws, name)
+    world.make(aws, name, SLEEPER, Timeout=30, Publish=True)
     aws.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
 
 

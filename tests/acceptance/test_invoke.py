@@ -14,28 +14,12 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.acceptance.conftest import ROLE, RUNTIME, CreateFunction, Server, wait_at_rest, zipped
 from tests.acceptance.function_logs import wait_for_log
+from tests.acceptance.world import call, fail
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
 
 ECHO = "def handler(event, context):\n    return event\n"
-
-
-def call(aws: LambdaClient, name: str, event: object = None, **arguments: Any) -> Any:
-    """Invoke and decode the payload of a success."""
-    reply = aws.invoke(FunctionName=name, Payload=json.dumps(event).encode(), **arguments)
-    payload = reply["Payload"].read()
-    assert reply.get("FunctionError") is None, payload
-    return json.loads(payload)
-
-
-def fail(aws: LambdaClient, name: str, event: object = None) -> dict[str, Any]:
-    """Invoke and decode the payload of a function error."""
-    reply = aws.invoke(FunctionName=name, Payload=json.dumps(event).encode())
-    assert reply["StatusCode"] == 200
-    assert reply["FunctionError"] == "Unhandled"
-    payload: dict[str, Any] = json.loads(reply["Payload"].read())
-    return payload
 
 
 def test_echoes_an_event(aws: LambdaClient, create: CreateFunction) -> None:

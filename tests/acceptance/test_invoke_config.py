@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.acceptance.conftest import ROLE, RUNTIME, CreateFunction, Server, wait_at_rest, zipped
+from tests.acceptance.conftest import CreateFunction, Server
 from tests.acceptance.function_logs import log_of
+from tests.acceptance.world import make
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -33,21 +34,6 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made.start()
     yield made
     assert made.stop() == 0
-
-
-def make(aws: LambdaClient, name: str, source: str, **arguments: Any) -> str:
-    """Create a function and wait for it."""
-    request: dict[str, Any] = {
-        "FunctionName": name,
-        "Runtime": RUNTIME,
-        "Role": ROLE,
-        "Handler": "app.handler",
-        "Code": {"ZipFile": zipped(source)},
-        **arguments,
-    }
-    aws.create_function(**request)
-    wait_at_rest(aws, name)
-    return name
 
 
 def lines(server: Server, name: str, marker: str) -> list[str]:

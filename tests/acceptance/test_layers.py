@@ -22,6 +22,7 @@ from tests.acceptance.conftest import (
     wait_at_rest,
     zipped,
 )
+from tests.acceptance.world import call
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,14 +58,6 @@ def make_function(aws: LambdaClient, source: str, **arguments: Any) -> str:
     aws.create_function(**request)
     wait_at_rest(aws, name)
     return name
-
-
-def call(aws: LambdaClient, name: str, event: object = None, **arguments: Any) -> Any:
-    """Invoke and decode the payload of a success."""
-    reply: Any = aws.invoke(FunctionName=name, Payload=json.dumps(event).encode(), **arguments)
-    payload = reply["Payload"].read()
-    assert "FunctionError" not in reply, payload
-    return json.loads(payload)
 
 
 def publish(aws: LambdaClient, name: str, files: dict[str, str], **arguments: Any) -> str:

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.acceptance.conftest import CreateFunction, Server
 from tests.acceptance.function_logs import wait_for_log
-from tests.acceptance.packages import call
+from tests.acceptance.world import call
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient

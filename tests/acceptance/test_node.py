@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.acceptance.conftest import CreateFunction
-from tests.acceptance.packages import archive, call, fail
+from tests.acceptance.packages import archive
+from tests.acceptance.world import call, fail
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient

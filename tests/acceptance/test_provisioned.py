@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.acceptance.conftest import ROLE, RUNTIME, CreateFunction, Server, wait_at_rest, zipped
+from tests.acceptance import world
+from tests.acceptance.conftest import CreateFunction, Server, wait_at_rest, zipped
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -62,17 +63,7 @@ def publish(aws: LambdaClient, name: str, source: str) -> str:
 
 def make(aws: LambdaClient, name: str, source: str = WHERE) -> str:
     """Create a function with version 1."""
-    aws.create_function(
-        FunctionName=name,
-        Runtime=RUNTIME,
-        Role=ROLE,
-        Handler="app.handler",
-        Code={"ZipFile": zipped(source)},
-        Timeout=30,
-        Publish=True,
-    )
-    wait_at_rest(aws, name)
-    return name
+    return world.make(aws, name, source, Timeout=30, Publish=True)
 
 
 def wait_settled(

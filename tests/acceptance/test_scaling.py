@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.acceptance.conftest import ROLE, RUNTIME, CreateFunction, Server, wait_at_rest, zipped
+from tests.acceptance.conftest import CreateFunction, Server, wait_at_rest
+from tests.acceptance.world import make
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -30,19 +31,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made.start()
     yield made
     assert made.stop() == 0
-
-
-def make(aws: LambdaClient, name: str, source: str) -> str:
-    """Create a function and wait for it."""
-    aws.create_function(
-        FunctionName=name,
-        Runtime=RUNTIME,
-        Role=ROLE,
-        Handler="app.handler",
-        Code={"ZipFile": zipped(source)},
-    )
-    wait_at_rest(aws, name)
-    return name
 
 
 def outcome(aws: LambdaClient, name: str, seconds: float) -> str:

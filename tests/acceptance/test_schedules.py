@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.acceptance.conftest import ROLE, RUNTIME, Server, wait_at_rest, zipped
+from tests.acceptance import world
+from tests.acceptance.conftest import ROLE, Server
 from tests.integration.moto_process import Moto, moto_server
 
 from lambd.store.database import create_sqlite_engine
@@ -68,16 +69,7 @@ def scheduler(platform: Server) -> Any:
 
 def make(aws: LambdaClient, name: str, **arguments: Any) -> str:
     """A function that tells what it is sent; its ARN."""
-    aws.create_function(
-        FunctionName=name,
-        Runtime=RUNTIME,
-        Role=ROLE,
-        Handler="app.handler",
-        Code={"ZipFile": zipped(TELL)},
-        **arguments,
-    )
-    wait_at_rest(aws, name)
-    return ARN + name
+    return ARN + world.make(aws, name, TELL, **arguments)
 
 
 def told(server: Server, name: str) -> list[Any]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.acceptance.conftest import CreateFunction, Server
 from tests.acceptance.function_logs import wait_for_log
-from tests.acceptance.packages import archive, call
+from tests.acceptance.packages import archive
+from tests.acceptance.world import call
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.acceptance.conftest import ROLE, RUNTIME, CreateFunction, Server, wait_at_rest, zipped
+from tests.acceptance import world
+from tests.acceptance.conftest import CreateFunction, Server
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -33,16 +34,7 @@ def platform(directory: Path, settings: str) -> Iterator[LambdaClient]:
 
 def make(aws: LambdaClient, name: str, source: str = SLEEP) -> str:
     """Create a function and wait for it."""
-    aws.create_function(
-        FunctionName=name,
-        Runtime=RUNTIME,
-        Role=ROLE,
-        Handler="app.handler",
-        Code={"ZipFile": zipped(source)},
-        Timeout=30,
-    )
-    wait_at_rest(aws, name)
-    return name
+    return world.make(aws, name, source, Timeout=30)
 
 
 def outcome(aws: LambdaClient, name: str, seconds: float = 0.0) -> str:
