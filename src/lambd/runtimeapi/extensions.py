@@ -65,7 +65,11 @@ _ALLOWED = {
         ExtensionState.EXIT_ERROR,
     },
 }
-_WAITED_FOR = frozenset({ExtensionState.REGISTERED, ExtensionState.RUNNING})
+# One that could not begin is about to exit, which fails the init phase: the runtime must not be given
+# an event before that.
+_WAITED_FOR = frozenset(
+    {ExtensionState.REGISTERED, ExtensionState.RUNNING, ExtensionState.INIT_ERROR}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,6 +124,17 @@ def test_the_runtime_waits_for_the_last_external_extension(caller: Caller) -> No
     assert caller.owner.registered == 1
 
 
+def test_one_that_could_not_begin_is_waited_for_until_it_is_gone(caller: Caller) -> None:
+    """The runtime gets no event meanwhile: its end fails the init phase."""
+    one = caller.registered("one")
+    sent = {
+        "lambda-extension-identifier": one,
+        "lambda-extension-function-error-type": "Extension.Mine",
+    }
+    assert answered(caller.call("POST", "init/error", {}, sent)).status == 202
+    assert not is_ready(caller)
+
+
 def test_all_who_registered_are_waited_for_at_first(caller: Caller) -> None:
     """Ready is who has asked for an event, whatever it is subscribed to."""
     one, two = caller.registered("one", "INVOKE"), caller.registered("two")
