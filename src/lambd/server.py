@@ -110,8 +110,8 @@ async def running_platform(settings: Settings) -> AsyncIterator[Started]:
     """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = await asyncio.to_thread(Database.open, settings.data_dir)
-    directories = RegionDirectories.open(settings.data_dir, settings.region)
     try:
+        directories = RegionDirectories.open(settings.data_dir, settings.region)
         tls = _tls(settings)
         sock = listen_on(settings.host, settings.port, "--port")
         settings = replace(settings, port=sock.getsockname()[1])

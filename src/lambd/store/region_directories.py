@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import Self
 
+from lambd.store.disk_faults import telling_of_disk_faults
 from lambd.trees import flush_directory
 
 _MARK = "region"
@@ -28,25 +29,35 @@ class RegionDirectories:
 
     @classmethod
     def open(cls, data_dir: Path, region: str) -> Self:
-        """Read whose the data directory is; if it is nobody's yet, it becomes this region's."""
+        """Read whose the data directory is; if it is nobody's yet, it becomes this region's.
+
+        Raises:
+            UnavailableError: its disk is full or failed.
+        """
         mark = data_dir / _MARK
-        try:
-            return cls(data_dir, mark.read_text(encoding="ascii").strip())
-        except FileNotFoundError:
-            _write(mark, f"{region}\n")
-            return cls(data_dir, region)
+        with telling_of_disk_faults(data_dir):
+            try:
+                return cls(data_dir, mark.read_text(encoding="ascii").strip())
+            except FileNotFoundError:
+                _write(mark, f"{region}\n")
+                return cls(data_dir, region)
 
     def path(self, region: str) -> Path:
         """A region's directory, which may have to be made."""
         return self._data_dir if region == self.home else self._data_dir / _OTHERS / region
 
     def make(self, region: str) -> Path:
-        """A region's directory, there for good when this returns."""
+        """A region's directory, there for good when this returns.
+
+        Raises:
+            UnavailableError: the disk is full or failed.
+        """
         path = self.path(region)
-        if not path.is_dir():
-            path.mkdir(mode=0o700, parents=True)
-            flush_directory(path.parent)
-            flush_directory(self._data_dir)
+        with telling_of_disk_faults(self._data_dir):
+            if not path.is_dir():
+                path.mkdir(mode=0o700, parents=True)
+                flush_directory(path.parent)
+                flush_directory(self._data_dir)
         return path
 
     def existing(self) -> tuple[str, ...]:
